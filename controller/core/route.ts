@@ -1,0 +1,43 @@
+/**
+ * What the gateway knows of a tenant: no secret, only digests. The controller writes routes to HOME/gateway/; the gateway
+ * starts from these files alone.
+ *
+ * `snapshot` is JSON lines: a header, then one `put` record a tenant. The header names the log file beside it, to which the
+ * controller appends a record for each change and which the gateway follows. A new snapshot (renamed into place) starts a new log.
+ */
+import type { Limits, TenantId, TenantState, Timestamp } from './specs.ts'
+
+export interface SnapshotHeader {
+  readonly format: 1
+  readonly generation: string
+  /** File name of the log that continues this snapshot, in the same folder. */
+  readonly log: string
+  readonly writtenAt: Timestamp
+  readonly links: { readonly upgrade?: string; readonly payment?: string; readonly support?: string }
+}
+
+export type RouteRecord = { readonly put: Route } | { readonly drop: TenantId }
+
+export interface Route {
+  readonly tenant: TenantId
+  readonly product: string
+  readonly plan: string
+  readonly state: TenantState
+  readonly stateReason?: string
+  readonly keys: readonly RouteKey[]
+  /** Public path prefix that this tenant's keys open, such as `/api/v2/`; absent: the product has no HTTP API. */
+  readonly api?: string
+  /** Where requests go; absent while the tenant waits for its instance, with the reason. */
+  readonly upstream?: { readonly host: string; readonly port: number }
+  readonly waiting?: string
+  readonly limits: Limits
+  /** Set until the first successful request was reported: the last step of a purchase's timeline. */
+  readonly awaitingFirstUse?: boolean
+}
+
+export interface RouteKey {
+  readonly id: string
+  /** SHA-256 of the whole key in hex. */
+  readonly digest: string
+  readonly expiresAt?: Timestamp
+}

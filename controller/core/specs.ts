@@ -1,0 +1,217 @@
+/**
+ * The four kinds of file a person writes, as typed values. The JSON Schemas in schemas/ are the definition; these types
+ * say the same for the compiler. Nothing here reads YAML: controller/specs/ turns text into these values or problems.
+ */
+
+export const API_VERSION = 'tenantry.dev/v1'
+
+/** A tenant's id, such as `user001`: `metadata.name`, given once and never again. */
+export type TenantId = string & { readonly __brand: 'TenantId' }
+/** A commit's full object name in hex. */
+export type CommitId = string & { readonly __brand: 'CommitId' }
+/** A git blob's full object name in hex: a content hash, so equal ids mean equal text. */
+export type BlobId = string & { readonly __brand: 'BlobId' }
+/** A point in time: RFC 3339 in UTC, as in `2026-02-12T13:15:00Z`. */
+export type Timestamp = string
+
+export type Kind = 'Platform' | 'Product' | 'Plan' | 'Tenant'
+
+export interface Metadata {
+  readonly name: string
+}
+
+/** A limit: a count in the unit that its name says, or `unlimited` (which stays under the plan's fair-use ceiling). */
+export type Limit = number | 'unlimited'
+
+/** Every limit that a plan can set and a tenant can differ in. Units are in the names; absent means the product has no such limit. */
+export interface Limits {
+  readonly storageMb?: Limit
+  readonly documents?: Limit
+  readonly workspaces?: Limit
+  readonly tokensPerQuery?: Limit
+  readonly requestsPerSecond?: Limit
+  readonly burst?: Limit
+  readonly requestsPerDay?: Limit
+  readonly requestsPerMonth?: Limit
+  readonly bodyMb?: Limit
+  readonly memoryMb?: number
+  readonly cpus?: number
+  readonly profiles?: number
+  readonly devicesPerProfile?: number
+  readonly dataRetentionDays?: Limit
+}
+
+export type LimitName = keyof Limits
+
+export interface Platform {
+  readonly kind: 'Platform'
+  readonly metadata: Metadata
+  readonly spec: PlatformSpec
+}
+
+export interface PlatformSpec {
+  /** The installation's own domain, such as `mirrorborn.us`. */
+  readonly domain: string
+  /** Removals that one revision may bring without a person's approval: the smaller of the two holds. */
+  readonly deletionLimit: { readonly count: number; readonly sharePercent: number }
+  /** Days for which a removed or ended tenant's data is kept. */
+  readonly retentionDays: number
+  /** Hours for which a rotated key goes on working. */
+  readonly keyOverlapHours: number
+  /** The largest value that any plan or tenant may set. */
+  readonly bounds: { readonly [Name in LimitName]?: number }
+  /** Where a refused customer is sent. */
+  readonly links?: { readonly upgrade?: string; readonly payment?: string; readonly support?: string }
+}
+
+export interface Product {
+  readonly kind: 'Product'
+  readonly metadata: Metadata
+  readonly spec: ProductSpec
+}
+
+export interface ProductSpec {
+  readonly title: string
+  readonly tagline?: string
+  /** Ids are `prefix` and a number of at least `digits` digits: `user` and 3 give user001 … user999, user1000. */
+  readonly tenantId: { readonly prefix: string; readonly digits: number }
+  /** Public path that the gateway forwards for this product's keys; absent where the product has no HTTP API. */
+  readonly api?: { readonly path: string; readonly hostSuffix?: string }
+  readonly run: SharedSqRun | ContainerRun
+}
+
+/** Many tenants in one SQ process or container (a shard). */
+export interface SharedSqRun {
+  readonly kind: 'shared-sq'
+  /** `process`: a supervised child of the controller. `docker`: a container, published on 127.0.0.1 only. */
+  readonly engine: 'process' | 'docker'
+  readonly tenantsPerShard: number
+  /** The image, where the engine is docker. */
+  readonly image?: string
+}
+
+/** A container for each tenant. */
+export interface ContainerRun {
+  readonly kind: 'container'
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly user?: string
+  readonly environment?: Readonly<Record<string, string>>
+  /** Linux capabilities given back after all are dropped. */
+  readonly capabilities?: readonly string[]
+  readonly ports: readonly ContainerPort[]
+  readonly volumes: readonly { readonly name: string; readonly path: string }[]
+  /** Writable folders in memory; the root file system is read-only. */
+  readonly tmpfs?: readonly string[]
+  /** Files that Tenantry renders into the folder `/run/tenantry` of the container. */
+  readonly files?: readonly RenderedFileSpec[]
+  /** Run inside the container when only a rendered file changed; absent: the container is restarted. */
+  readonly reload?: readonly string[]
+  readonly health: { readonly port: string; readonly path: string }
+  readonly pidsLimit: number
+  readonly stopGraceSeconds: number
+  /** Memory and processors where the plan sets none. */
+  readonly memoryMb: number
+  readonly cpus: number
+}
+
+export interface ContainerPort {
+  readonly name: string
+  readonly port: number
+}
+
+/** `sq-config`: the map from live key to tenant that `sq host PORT --config` reads. `authorized-keys`: the SSH keys of all devices. */
+export interface RenderedFileSpec {
+  readonly name: string
+  readonly content: 'sq-config' | 'authorized-keys'
+}
+
+export interface Plan {
+  readonly kind: 'Plan'
+  readonly metadata: Metadata
+  readonly spec: PlanSpec
+}
+
+export type BillingInterval = 'month' | 'year'
+
+export interface Price {
+  /** In the currency's smallest unit: cents. */
+  readonly amount: number
+  /** ISO 4217, lower case, as Stripe writes it. */
+  readonly currency: string
+}
+
+export interface PlanSpec {
+  readonly product: string
+  readonly title: string
+  /** The tier that tenants.json names, such as `founder`. */
+  readonly tier: string
+  readonly prices: { readonly [Interval in BillingInterval]?: Price }
+  /** How many tenants may hold this plan at once; absent: no end. */
+  readonly slots?: number
+  /** The plan that is sold when the slots are gone. */
+  readonly successor?: string
+  readonly trialDays?: number
+  readonly limits: Limits
+  /** What `unlimited` stays under. */
+  readonly fairUse?: Limits
+  readonly features?: readonly string[]
+}
+
+export interface Tenant {
+  readonly kind: 'Tenant'
+  readonly metadata: { readonly name: TenantId }
+  readonly spec: TenantSpec
+}
+
+export type TenantState = 'active' | 'suspended' | 'ended'
+
+export interface TenantSpec {
+  readonly product: string
+  readonly plan: string
+  readonly owner: { readonly email: string; readonly username?: string }
+  readonly state: TenantState
+  readonly stateReason?: string
+  readonly endedAt?: Timestamp
+  /** Only what differs from the plan. */
+  readonly limits?: Limits
+  readonly keys: readonly KeySpec[]
+  readonly billing?: BillingSpec
+  /** Makes the loop leave this tenant alone until then. */
+  readonly hold?: { readonly until: Timestamp; readonly reason: string; readonly by: string }
+  readonly profiles?: readonly SshProfile[]
+}
+
+export interface KeySpec {
+  /** Unique in the tenant: k1, k2, … */
+  readonly id: string
+  /** 32 hex digits, random: part of what the key is derived from. */
+  readonly nonce: string
+  /** The version of the master secret that it is derived under; 1 where absent. */
+  readonly master?: number
+  readonly name?: string
+  readonly createdAt: Timestamp
+  readonly expiresAt?: Timestamp
+  readonly revokedAt?: Timestamp
+}
+
+export interface BillingSpec {
+  readonly customer?: string
+  readonly subscription?: string
+  /** The Checkout session that paid: the identity of a purchase. */
+  readonly checkout?: string
+}
+
+export interface SshProfile {
+  readonly username: string
+  readonly devices: readonly SshDevice[]
+}
+
+export interface SshDevice {
+  readonly name: string
+  /** One line: type, base64, optional comment. */
+  readonly publicKey: string
+  readonly addedAt?: Timestamp
+}
+
+export type AnySpec = Platform | Product | Plan | Tenant

@@ -1,0 +1,77 @@
+/** What the reconcile core needs of a container engine. The docker adapter implements it; `unavailable.ts` stands in where there is no engine. */
+import type { TenantId } from '../core/specs.ts'
+
+/** One container as it should be. Everything in it but `files` is part of the configuration hash. */
+export interface ContainerSpec {
+  /** Unique in this installation; becomes the container's name with the installation's prefix: a tenant's id, or a shard's. */
+  readonly name: string
+  readonly tenant: TenantId | 'shared'
+  readonly product: string
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly user?: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly capabilities: readonly string[]
+  readonly memoryMb: number
+  readonly cpus: number
+  readonly pidsLimit: number
+  readonly ports: readonly { readonly name: string; readonly port: number }[]
+  /** Named volumes, kept when the container is replaced or removed. */
+  readonly volumes: readonly { readonly name: string; readonly path: string }[]
+  /** Folders of this machine, mounted at the same path: the shared SQ's own folder. */
+  readonly binds: readonly string[]
+  readonly tmpfs: readonly string[]
+  readonly health: { readonly port: string; readonly path: string }
+  readonly stopGraceSeconds: number
+  /** Secret texts that appear under /run/tenantry in the container, mode 0600; a change of these alone replaces nothing. */
+  readonly files: readonly { readonly name: string; readonly text: string }[]
+  /** Run inside after files changed; absent: restart. */
+  readonly reload?: readonly string[]
+}
+
+/** A field that is not as wanted: every repair names it. Never holds a secret. */
+export interface FieldDrift {
+  readonly field: string
+  readonly wanted: string
+  readonly found: string
+}
+
+export interface ObservedContainer {
+  readonly name: string
+  readonly tenant: TenantId | 'shared'
+  readonly product: string
+  readonly engineId: string
+  readonly configHash: string
+  readonly state: 'running' | 'unhealthy' | 'starting' | 'stopped'
+  /** Host port on 127.0.0.1 by port name. */
+  readonly ports: Readonly<Record<string, number>>
+}
+
+export interface Ensured {
+  readonly observed: ObservedContainer
+  /** What was done; `none` means that nothing had to be. */
+  readonly action: 'none' | 'created' | 'started' | 'replaced' | 'reloaded' | 'updated'
+  /** Why; empty for a first creation. */
+  readonly drift: readonly FieldDrift[]
+}
+
+export type Availability = { readonly kind: 'available'; readonly version: string } | { readonly kind: 'missing'; readonly reason: string; readonly fix: string }
+
+/** Errors thrown carry `next` (core/outcome.ts): stalled (image missing), waiting, or transient. */
+export interface ContainerRuntime {
+  availability(): Promise<Availability>
+  /** Everything that carries this installation's label: one call to the engine. */
+  list(): Promise<ObservedContainer[]>
+  /** Makes the container as wanted, whatever is there: creates, starts, reloads, or replaces it and keeps its volumes. Idempotent, safe to kill anywhere. */
+  ensure(spec: ContainerSpec): Promise<Ensured>
+  /** Like `ensure`, but only tells what it would find wrong. */
+  inspect(spec: ContainerSpec): Promise<readonly FieldDrift[]>
+  /** Stops and removes the container and its network; volumes stay. No container is a success. */
+  remove(name: string, stopGraceSeconds: number): Promise<void>
+  /** Removes the named volumes that were made for `name`: the audited, separate step. */
+  destroyVolumes(name: string): Promise<void>
+  /** Runs a command inside; its exit code and output, at most 64 KiB. */
+  exec(name: string, command: readonly string[]): Promise<{ readonly exitCode: number; readonly output: string }>
+  /** Calls back with a container's name when the engine says that something happened to it: a hint only. */
+  watch(hint: (name: string) => void): () => void
+}

@@ -1,0 +1,96 @@
+/**
+ * The embedded store: one SQLite file under HOME, in WAL mode. This file owns opening it and its tables; each table has one
+ * module beside it that reads and writes it. Everything here can be rebuilt from the repository, the master key and Stripe,
+ * except held deletions' approvals and the audit trail.
+ */
+import { mkdirSync, chmodSync } from 'node:fs'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+/** Each entry brings the store one version further; entries are only ever added. */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- Parsed specs by content hash: a start reads JSON instead of YAML.
+  CREATE TABLE specs (blob TEXT PRIMARY KEY, spec TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- What Tenantry made or tried to: a row for each tenant it ever acted on, until its data is destroyed.
+  CREATE TABLE tenants (
+    tenant TEXT PRIMARY KEY,
+    product TEXT NOT NULL,
+    path TEXT NOT NULL,
+    good_blob TEXT,                 -- last good spec
+    applied_revision TEXT,          -- last revision that was brought into force for this tenant
+    attempted_revision TEXT,        -- last revision that was tried
+    status TEXT NOT NULL,           -- JSON: conditions, next attempt
+    removed_at TEXT,                -- set when its file left the repository, or its spec ended
+    removed_revision TEXT,
+    data_until TEXT                 -- data is kept at least until then
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tenants_removed ON tenants (removed_at) WHERE removed_at IS NOT NULL;
+
+  -- Numbers already given to tenants: written before the push, never lowered.
+  CREATE TABLE highest_numbers (product TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- Removals of one revision that wait for a person, and what was approved.
+  CREATE TABLE deletions (revision TEXT NOT NULL, tenant TEXT NOT NULL, approved_by TEXT, approved_at TEXT, PRIMARY KEY (revision, tenant)) STRICT, WITHOUT ROWID;
+
+  -- Webhook events, stored before they are answered.
+  CREATE TABLE inbox (
+    id TEXT PRIMARY KEY,
+    type TEXT NOT NULL,
+    body TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    trace TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'done', 'ignored', 'held')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at TEXT,
+    note TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX inbox_open ON inbox (state, received_at) WHERE state IN ('pending', 'held');
+
+  -- Steps of a trace, from payment to the first successful request.
+  CREATE TABLE timeline (trace TEXT NOT NULL, step TEXT NOT NULL, tenant TEXT, at TEXT NOT NULL, detail TEXT, PRIMARY KEY (trace, step)) STRICT, WITHOUT ROWID;
+  CREATE INDEX timeline_tenant ON timeline (tenant);
+
+  CREATE TABLE audit (id INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, tenant TEXT, detail TEXT NOT NULL) STRICT;
+  CREATE INDEX audit_tenant ON audit (tenant, id);
+  `,
+]
+
+export type Store = DatabaseSync
+
+/**
+ * Opens the store, making it or bringing it up to date.
+ * @throws when the file was written by a newer version of Tenantry.
+ */
+export function openStore(file: string): Store {
+  mkdirSync(path.dirname(file), { recursive: true })
+  const db = new DatabaseSync(file)
+  chmodSync(file, 0o600)
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON')
+  migrate(db, file)
+  return db
+}
+
+function migrate(db: Store, file: string): void {
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
+  if (version > MIGRATIONS.length) {
+    throw new Error(`${file} was written by a newer Tenantry (store version ${version}, this one knows ${MIGRATIONS.length}). Start the newer version, or restore an older copy of the file.`)
+  }
+  MIGRATIONS.slice(version).forEach((sql, index) => transaction(db, () => db.exec(`${sql}; PRAGMA user_version = ${version + index + 1}`)))
+}
+
+/** Runs `work` in one transaction: all of it or nothing. Must not be nested. */
+export function transaction<T>(db: Store, work: () => T): T {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    db.exec('COMMIT')
+    return result
+  } catch (error) {
+    db.exec('ROLLBACK')
+    throw error
+  }
+}
