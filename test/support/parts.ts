@@ -12,7 +12,7 @@ export type Part = 'docker' | 'sq' | 'stripe-mock' | 'chromium' | 'sshd'
 export const INSTALL: Readonly<Record<Part, string>> = {
   docker: 'apt-get install docker.io, then start dockerd (npm run setup does both)',
   sq: 'cargo install sq --version 0.6.0',
-  'stripe-mock': 'go install github.com/stripe/stripe-mock@v0.197.0',
+  'stripe-mock': 'go install github.com/stripe/stripe-mock@v0.203.0',
   chromium: 'apt-get install chromium',
   sshd: 'apt-get install openssh-server',
 }
