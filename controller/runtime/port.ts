@@ -1,40 +1,8 @@
 /** What the reconcile core needs of a container engine. The docker adapter implements it; `unavailable.ts` stands in where there is no engine. */
+import type { ContainerSpec, FieldDrift } from '../core/container.ts'
 import type { TenantId } from '../core/specs.ts'
 
-/** One container as it should be. Everything in it but `files` is part of the configuration hash. */
-export interface ContainerSpec {
-  /** Unique in this installation; becomes the container's name with the installation's prefix: a tenant's id, or a shard's. */
-  readonly name: string
-  readonly tenant: TenantId | 'shared'
-  readonly product: string
-  readonly image: string
-  readonly command?: readonly string[]
-  readonly user?: string
-  readonly environment: Readonly<Record<string, string>>
-  readonly capabilities: readonly string[]
-  readonly memoryMb: number
-  readonly cpus: number
-  readonly pidsLimit: number
-  readonly ports: readonly { readonly name: string; readonly port: number }[]
-  /** Named volumes, kept when the container is replaced or removed. */
-  readonly volumes: readonly { readonly name: string; readonly path: string }[]
-  /** Folders of this machine, mounted at the same path: the shared SQ's own folder. */
-  readonly binds: readonly string[]
-  readonly tmpfs: readonly string[]
-  readonly health: { readonly port: string; readonly path: string }
-  readonly stopGraceSeconds: number
-  /** Secret texts that appear under /run/tenantry in the container, mode 0600; a change of these alone replaces nothing. */
-  readonly files: readonly { readonly name: string; readonly text: string }[]
-  /** Run inside after files changed; absent: restart. */
-  readonly reload?: readonly string[]
-}
-
-/** A field that is not as wanted: every repair names it. Never holds a secret. */
-export interface FieldDrift {
-  readonly field: string
-  readonly wanted: string
-  readonly found: string
-}
+export type { ContainerSpec, FieldDrift } from '../core/container.ts'
 
 export interface ObservedContainer {
   readonly name: string

@@ -20,8 +20,9 @@ const MIGRATIONS: readonly string[] = [
     tenant TEXT PRIMARY KEY,
     product TEXT NOT NULL,
     path TEXT NOT NULL,
-    good_blob TEXT,                 -- last good spec
-    applied_revision TEXT,          -- last revision that was brought into force for this tenant
+    good_blob TEXT,                 -- last good spec, wanted in force
+    applied_blob TEXT,              -- spec that is in force
+    applied_revision TEXT,          -- revision that it came with
     attempted_revision TEXT,        -- last revision that was tried
     status TEXT NOT NULL,           -- JSON: conditions, next attempt
     removed_at TEXT,                -- set when its file left the repository, or its spec ended

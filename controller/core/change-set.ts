@@ -1,0 +1,104 @@
+/**
+ * The diff: what one tenant's, and a whole revision's, way from one desired state to the next is. The same code decides what
+ * the loop does, what `tenantry plan` shows and what the audit trail says.
+ */
+import type { DesiredTenant } from './desired.ts'
+import type { TenantId } from './specs.ts'
+
+export interface FieldChange {
+  /** As it stands in files: `limits.storageMb`, `keys`, `state`. */
+  readonly field: string
+  readonly from: string
+  readonly to: string
+}
+
+export type TenantAction =
+  | 'create' // no state before
+  | 'change' // fields differ
+  | 'suspend' // stops serving, keeps everything
+  | 'resume' // serves again
+  | 'end' // stops for good, the retention clock starts
+  | 'remove' // gone from git: as end, without a file
+
+export interface TenantChange {
+  readonly tenant: TenantId
+  readonly product: string
+  readonly action: TenantAction
+  readonly fields: readonly FieldChange[]
+}
+
+/** What a pass will do: a value that can be printed as a whole. */
+export interface ChangeSet {
+  readonly changes: readonly TenantChange[]
+}
+
+/** The change from one desired state to the next; undefined where nothing is to be done. */
+export function diffTenant(before: DesiredTenant | undefined, after: DesiredTenant | undefined): TenantChange | undefined {
+  if (before === after) return undefined
+  if (after === undefined) return before && { tenant: before.tenant, product: before.product, action: 'remove', fields: [] }
+  if (before === undefined) return { tenant: after.tenant, product: after.product, action: 'create', fields: [] }
+  const fields = diffFields(before, after)
+  return fields.length === 0 ? undefined : { tenant: after.tenant, product: after.product, action: actionFor(before, after), fields }
+}
+
+function actionFor(before: DesiredTenant, after: DesiredTenant): TenantAction {
+  if (before.state === after.state) return 'change'
+  switch (after.state) {
+    case 'active':
+      return 'resume'
+    case 'suspended':
+      return 'suspend'
+    case 'ended':
+      return 'end'
+  }
+}
+
+/** Takes a tenant out of service: what the deletion limit counts. */
+export function takesOut(action: TenantAction): boolean {
+  return action === 'remove' || action === 'end'
+}
+
+/** Changes that stop something come before those that start something, so that what is freed can be used. */
+export function isStop(action: TenantAction): boolean {
+  return action === 'remove' || action === 'end' || action === 'suspend'
+}
+
+/** Orders a change set for execution and for people: stops first, then by id. */
+export function orderChanges(changes: Iterable<TenantChange>): TenantChange[] {
+  return [...changes].sort((a, b) => Number(isStop(b.action)) - Number(isStop(a.action)) || (a.tenant < b.tenant ? -1 : a.tenant > b.tenant ? 1 : 0))
+}
+
+const NOT_COMPARED = new Set<keyof DesiredTenant>(['tenant', 'nextChangeAt', 'limits', 'keys', 'place', 'profiles'])
+
+function diffFields(before: DesiredTenant, after: DesiredTenant): FieldChange[] {
+  const fields: FieldChange[] = []
+  const compare = (field: string, from: unknown, to: unknown): void => {
+    if (from !== to) fields.push({ field, from: show(from), to: show(to) })
+  }
+  for (const name of Object.keys(after) as (keyof DesiredTenant)[]) {
+    if (!NOT_COMPARED.has(name)) compare(name, before[name], after[name])
+  }
+  if (before.limits !== after.limits) {
+    const names = new Set([...Object.keys(before.limits), ...Object.keys(after.limits)]) as Set<keyof DesiredTenant['limits']>
+    for (const name of names) compare(`limits.${name}`, before.limits[name], after.limits[name])
+  }
+  compare('place', showPlace(before), showPlace(after))
+  if (!same(before.keys, after.keys)) fields.push({ field: 'keys', from: showKeys(before), to: showKeys(after) })
+  if (!same(before.profiles, after.profiles)) fields.push({ field: 'profiles', from: showProfiles(before), to: showProfiles(after) })
+  return fields
+}
+
+/** Keys and profiles are plain data in the order of their file. */
+function same(a: readonly object[], b: readonly object[]): boolean {
+  return a === b || (a.length === b.length && JSON.stringify(a) === JSON.stringify(b))
+}
+
+function show(value: unknown): string {
+  return value === undefined ? '(none)' : String(value)
+}
+
+const showPlace = ({ place }: DesiredTenant): string => (place.kind === 'shard' ? place.shard : 'container')
+
+const showKeys = ({ keys }: DesiredTenant): string => keys.map(({ id, expiresAt }) => (expiresAt === undefined ? id : `${id} until ${expiresAt}`)).join(', ') || '(none)'
+
+const showProfiles = ({ profiles }: DesiredTenant): string => profiles.map(({ username, devices }) => `${username} with ${devices.map(({ name }) => name).join(', ') || 'no device'}`).join('; ') || '(none)'

@@ -1,0 +1,19 @@
+/** How many tenants one revision may take out of service before a person has to look. Pure; the loop keeps what waits. */
+
+export interface DeletionLimit {
+  readonly count: number
+  readonly sharePercent: number
+}
+
+/** The most that one revision may take out of `total` tenants: the smaller of count and share, and always one, or a small installation could never let anybody go. */
+export function deletionsAllowed(limit: DeletionLimit, total: number): number {
+  return Math.max(1, Math.min(limit.count, Math.floor((total * limit.sharePercent) / 100)))
+}
+
+export type GateDecision = { readonly kind: 'open' } | { readonly kind: 'held'; readonly allowed: number; readonly asked: number }
+
+/** Decides over all that one revision takes out of service, as one set. */
+export function gateDeletions(limit: DeletionLimit, total: number, asked: number): GateDecision {
+  const allowed = deletionsAllowed(limit, total)
+  return asked <= allowed ? { kind: 'open' } : { kind: 'held', allowed, asked }
+}

@@ -1,0 +1,89 @@
+/**
+ * Look-ups over all tenants by what must be unique: username in a product, Checkout session, subscription, and slots of a plan.
+ * Holds one spec a tenant: the one in force, or the new one while it is being settled. Costs are those of the change, not of the number of tenants.
+ */
+import type { Tenant, TenantId } from './specs.ts'
+
+export type UniqueField = 'username' | 'checkout' | 'subscription'
+
+export interface TenantIndex {
+  put(tenant: Tenant): void
+  remove(id: TenantId): void
+  get(id: TenantId): Tenant | undefined
+  all(): Iterable<Tenant>
+  /** Tenants that carry this value; for `username`, within the product. */
+  holders(field: UniqueField, key: string): readonly TenantId[]
+  /** Tenants that hold a slot of a plan: every one that has not ended. */
+  slotHolders(plan: string): ReadonlySet<TenantId>
+}
+
+export const usernameKey = (product: string, username: string): string => `${product}/${username}`
+
+const NONE: readonly TenantId[] = []
+const NO_HOLDERS: ReadonlySet<TenantId> = new Set()
+
+/** Most values belong to one tenant: an array is made only for the second. */
+type OneOrMore = TenantId | TenantId[]
+
+export function createTenantIndex(): TenantIndex {
+  const tenants = new Map<TenantId, Tenant>()
+  const unique: Record<UniqueField, Map<string, OneOrMore>> = { username: new Map(), checkout: new Map(), subscription: new Map() }
+  const slots = new Map<string, Set<TenantId>>()
+
+  function remove(id: TenantId): void {
+    const tenant = tenants.get(id)
+    if (tenant === undefined) return
+    tenants.delete(id)
+    for (const [field, key] of uniqueKeys(tenant)) drop(unique[field], key, id)
+    slots.get(tenant.spec.plan)?.delete(id)
+  }
+
+  return {
+    put(tenant) {
+      const id = tenant.metadata.name
+      if (tenants.get(id) === tenant) return
+      remove(id)
+      tenants.set(id, tenant)
+      for (const [field, key] of uniqueKeys(tenant)) add(unique[field], key, id)
+      if (tenant.spec.state === 'ended') return
+      const holders = slots.get(tenant.spec.plan)
+      if (holders === undefined) slots.set(tenant.spec.plan, new Set([id]))
+      else holders.add(id)
+    },
+    remove,
+    get: (id) => tenants.get(id),
+    all: () => tenants.values(),
+    holders(field, key) {
+      const held = unique[field].get(key)
+      return held === undefined ? NONE : Array.isArray(held) ? held : [held]
+    },
+    slotHolders: (plan) => slots.get(plan) ?? NO_HOLDERS,
+  }
+}
+
+/** The unique values that a spec carries, as index keys. */
+export function uniqueKeys({ spec }: Tenant): [UniqueField, string][] {
+  const keys: [UniqueField, string][] = []
+  if (spec.owner.username !== undefined) keys.push(['username', usernameKey(spec.product, spec.owner.username)])
+  if (spec.billing?.checkout !== undefined) keys.push(['checkout', spec.billing.checkout])
+  if (spec.billing?.subscription !== undefined) keys.push(['subscription', spec.billing.subscription])
+  return keys
+}
+
+function add(map: Map<string, OneOrMore>, key: string, id: TenantId): void {
+  const held = map.get(key)
+  if (held === undefined) map.set(key, id)
+  else if (Array.isArray(held)) held.push(id)
+  else map.set(key, [held, id])
+}
+
+function drop(map: Map<string, OneOrMore>, key: string, id: TenantId): void {
+  const held = map.get(key)
+  if (held === id) map.delete(key)
+  else if (Array.isArray(held)) {
+    const rest = held.filter((other) => other !== id)
+    if (rest.length > 1) map.set(key, rest)
+    else if (rest[0] !== undefined) map.set(key, rest[0])
+    else map.delete(key)
+  }
+}
