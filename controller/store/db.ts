@@ -20,8 +20,7 @@ const MIGRATIONS: readonly string[] = [
     tenant TEXT PRIMARY KEY,
     product TEXT NOT NULL,
     path TEXT NOT NULL,
-    good_blob TEXT,                 -- last good spec, wanted in force
-    applied_blob TEXT,              -- spec that is in force
+    applied_blob TEXT,              -- spec that is in force: the last good one
     applied_revision TEXT,          -- revision that it came with
     attempted_revision TEXT,        -- last revision that was tried
     status TEXT NOT NULL,           -- JSON: conditions, next attempt
@@ -37,19 +36,22 @@ const MIGRATIONS: readonly string[] = [
   -- Removals of one revision that wait for a person, and what was approved.
   CREATE TABLE deletions (revision TEXT NOT NULL, tenant TEXT NOT NULL, approved_by TEXT, approved_at TEXT, PRIMARY KEY (revision, tenant)) STRICT, WITHOUT ROWID;
 
-  -- Webhook events, stored before they are answered.
+  -- Webhook events, stored before they are answered. "tenant" is what the event's Checkout session was served with: it stays when the tenant's file is removed.
   CREATE TABLE inbox (
     id TEXT PRIMARY KEY,
     type TEXT NOT NULL,
-    body TEXT NOT NULL,
+    object TEXT,                    -- id of the Stripe object that the event is about
+    body TEXT NOT NULL,             -- as received; empty for types that nothing is done with
     received_at TEXT NOT NULL,
     trace TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('pending', 'done', 'ignored', 'held')),
     attempts INTEGER NOT NULL DEFAULT 0,
-    next_attempt_at TEXT,
-    note TEXT
+    next_attempt_at TEXT NOT NULL,
+    note TEXT,
+    tenant TEXT
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX inbox_open ON inbox (state, received_at) WHERE state IN ('pending', 'held');
+  CREATE INDEX inbox_open ON inbox (next_attempt_at) WHERE state IN ('pending', 'held');
+  CREATE INDEX inbox_served ON inbox (object) WHERE tenant IS NOT NULL;
 
   -- Steps of a trace, from payment to the first successful request.
   CREATE TABLE timeline (trace TEXT NOT NULL, step TEXT NOT NULL, tenant TEXT, at TEXT NOT NULL, detail TEXT, PRIMARY KEY (trace, step)) STRICT, WITHOUT ROWID;
@@ -63,14 +65,16 @@ const MIGRATIONS: readonly string[] = [
 export type Store = DatabaseSync
 
 /**
- * Opens the store, making it or bringing it up to date.
+ * Opens the store, making it or bringing it up to date. `durable` connections wait for the disk at each commit, for what must
+ * survive a power cut once it was acknowledged (payments, ids); the others survive the end of the program at any instant, which
+ * is enough for what can be worked out again.
  * @throws when the file was written by a newer version of Tenantry.
  */
-export function openStore(file: string): Store {
+export function openStore(file: string, durability: 'durable' | 'rebuildable'): Store {
   mkdirSync(path.dirname(file), { recursive: true })
   const db = new DatabaseSync(file)
   chmodSync(file, 0o600)
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON')
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'durable' ? 'FULL' : 'NORMAL'}; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON`)
   migrate(db, file)
   return db
 }
