@@ -1,0 +1,213 @@
+/**
+ * Turns paid Checkout sessions into tenants: which id, which plan, which user name, or why a person must look. Pure and
+ * repeatable: it is run again on a newer catalog whenever somebody else's push came first. Never oversells a plan, never gives
+ * an id twice, never makes a second tenant for a session that has one. Does not read Stripe's objects: hooks/stripe/session.ts does.
+ */
+import type { CatalogView } from './catalog-view.ts'
+import type { BillingInterval, KeySpec, Plan, Price, Product, Tenant, TenantId, Timestamp } from './specs.ts'
+import { tenantId } from './tenant-id.ts'
+
+/** A Checkout session that is paid (or needs no payment) and carries Tenantry's metadata. */
+export interface Purchase {
+  /** The session's id, `cs_…`: the identity of the purchase. */
+  readonly checkout: string
+  readonly customer?: string
+  readonly subscription?: string
+  readonly email: string
+  /** As the buyer typed it; what is kept of it is in the outcome. */
+  readonly username?: string
+  readonly plan: string
+  readonly interval: BillingInterval
+  /** What one unit costs in an interval, before promotion codes and tax. */
+  readonly price: Price
+}
+
+export type HoldReason = 'unknown-plan' | 'unknown-product' | 'price-differs' | 'slots-gone' | 'bad-email'
+
+export type PurchaseOutcome =
+  /** The session has its tenant; nothing to write. */
+  | { readonly kind: 'already'; readonly tenant: TenantId }
+  /** A new tenant. `soldAs` names the plan that was asked for, where its slots are gone and the successor costs the same. */
+  | { readonly kind: 'provision'; readonly tenant: Tenant; readonly number: number; readonly path: string; readonly soldAs?: string; readonly usernameWanted?: string }
+  /** A person must decide; `detail` says what was found, without personal data. */
+  | { readonly kind: 'held'; readonly reason: HoldReason; readonly detail: string }
+
+export interface PurchaseInputs {
+  /** The highest number of the product that was ever given, by the store; the catalog's own is taken into account besides. */
+  readonly highestNumber: (product: string) => number
+  /** The tenant that the store remembers for a session, whether or not its file still exists. */
+  readonly servedBy: (checkout: string) => TenantId | undefined
+  readonly now: Timestamp
+  /** One for each purchase: 32 random hex digits. */
+  readonly nonces: readonly string[]
+  /** The version of the master secret for new keys. */
+  readonly masterVersion: number
+}
+
+// The same rules as schemas/common.schema.json and tenant.schema.json: what is written must always be a good file.
+const USERNAME = /^[a-z](?:[a-z0-9-]*[a-z0-9])?$/
+const USERNAME_MAX = 32
+const EMAIL_PART = '[^\\u0000-\\u0020\\u007f-\\u00a0"(),:;<>@\\[\\\\\\]\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ud800-\\udfff]+'
+const EMAIL = new RegExp(`^${EMAIL_PART}@${EMAIL_PART}$`)
+const EMAIL_MAX = 254
+const BUCKET_SIZE = 100
+
+/** Decides all purchases in the order given; each sees what the earlier ones took. One outcome for each, in the same order. */
+export function allocatePurchases(catalog: CatalogView, purchases: readonly Purchase[], inputs: PurchaseInputs): PurchaseOutcome[] {
+  const batch = createBatch(catalog, inputs)
+  return purchases.map((purchase, index) => allocate(batch, purchase, inputs.nonces[index]))
+}
+
+/** Where a new tenant's file goes: `tenants/PRODUCT/BUCKET/ID.yaml`, a hundred a bucket. */
+export function tenantPath(product: Product, n: number): string {
+  const bucket = String(Math.floor(n / BUCKET_SIZE)).padStart(3, '0')
+  return `tenants/${product.metadata.name}/${bucket}/${tenantId(product, n)}.yaml`
+}
+
+export function isUsername(text: string): boolean {
+  return text.length <= USERNAME_MAX && USERNAME.test(text)
+}
+
+export function isEmail(text: string): boolean {
+  return text.length <= EMAIL_MAX && EMAIL.test(text)
+}
+
+/** The key under which a plan's price is found at Stripe. */
+export function lookupKey(plan: string, interval: BillingInterval): string {
+  return `${plan}_${interval}`
+}
+
+/** The plan that is sold under a name now: itself, or the first of its successors with a free slot; undefined where all are full. */
+export function planOnSale(plan: Plan, planNamed: (name: string) => Plan | undefined, slotsTaken: (plan: string) => number): Plan | undefined {
+  const seen = new Set<string>()
+  let candidate: Plan | undefined = plan
+  while (candidate !== undefined && !seen.has(candidate.metadata.name)) {
+    const { slots, successor }: Plan['spec'] = candidate.spec
+    if (slots === undefined || slotsTaken(candidate.metadata.name) < slots) return candidate
+    seen.add(candidate.metadata.name)
+    candidate = successor === undefined ? undefined : planNamed(successor)
+  }
+  return undefined
+}
+
+/** The catalog with what this batch took laid over it. */
+interface Batch {
+  readonly catalog: CatalogView
+  readonly inputs: PurchaseInputs
+  tenantOf(purchase: Purchase): TenantId | undefined
+  slotsTaken(plan: string): number
+  /** The next number of the product that nobody ever had. */
+  nextNumber(product: Product): number
+  isUsernameFree(product: string, username: string): boolean
+  take(purchase: Purchase, tenant: Tenant, number: number): void
+}
+
+function createBatch(catalog: CatalogView, inputs: PurchaseInputs): Batch {
+  const byPayment = new Map<string, TenantId>()
+  const slots = new Map<string, number>()
+  const numbers = new Map<string, number>()
+  const usernames = new Set<string>()
+  return {
+    catalog,
+    inputs,
+    tenantOf({ checkout, subscription }) {
+      const bySubscription = subscription === undefined ? undefined : (byPayment.get(subscription) ?? catalog.tenantBySubscription(subscription))
+      return byPayment.get(checkout) ?? catalog.tenantByCheckout(checkout) ?? inputs.servedBy(checkout) ?? bySubscription
+    },
+    slotsTaken: (plan) => catalog.slotsTaken(plan) + (slots.get(plan) ?? 0),
+    nextNumber(product) {
+      const { name } = product.metadata
+      let number = Math.max(catalog.highestNumber(name), inputs.highestNumber(name), numbers.get(name) ?? 0) + 1
+      while (catalog.pathOf(tenantId(product, number)) !== undefined) number++
+      return number
+    },
+    isUsernameFree: (product, username) => !usernames.has(`${product}/${username}`) && catalog.tenantByUsername(product, username) === undefined,
+    take({ checkout, subscription }, { metadata, spec }, number) {
+      byPayment.set(checkout, metadata.name)
+      if (subscription !== undefined) byPayment.set(subscription, metadata.name)
+      slots.set(spec.plan, (slots.get(spec.plan) ?? 0) + 1)
+      numbers.set(spec.product, number)
+      if (spec.owner.username !== undefined) usernames.add(`${spec.product}/${spec.owner.username}`)
+    },
+  }
+}
+
+function allocate(batch: Batch, purchase: Purchase, nonce: string | undefined): PurchaseOutcome {
+  const { catalog } = batch
+  const served = batch.tenantOf(purchase)
+  if (served !== undefined) return { kind: 'already', tenant: served }
+  if (nonce === undefined) throw new Error('allocatePurchases needs a nonce for each purchase')
+  const asked = catalog.plan(purchase.plan)
+  if (asked === undefined) return held('unknown-plan', `no plan ${purchase.plan} in the repository`)
+  const plan = planOnSale(asked, (name) => catalog.plan(name), (name) => batch.slotsTaken(name))
+  const refusal = refuse(purchase, asked, plan)
+  if (refusal !== undefined) return refusal
+  const product = catalog.product(plan!.spec.product)
+  if (product === undefined) return held('unknown-product', `no product ${plan!.spec.product} in the repository`)
+  if (!isEmail(purchase.email)) return held('bad-email', 'the session has no e-mail address that a tenant file can hold')
+  return provision(batch, purchase, { product, plan: plan!, asked, nonce })
+}
+
+/** Why the purchase cannot be served as paid: `plan` is what would be sold for `asked` now. */
+function refuse({ interval, price }: Purchase, asked: Plan, plan: Plan | undefined): PurchaseOutcome | undefined {
+  const paid = `${price.amount} ${price.currency} a ${interval}`
+  if (plan === undefined) return held('slots-gone', `${asked.metadata.name} and its successors are full; paid ${paid}`)
+  const wanted = plan.spec.prices[interval]
+  if (wanted?.amount === price.amount && wanted.currency === price.currency) return undefined
+  const costs = wanted === undefined ? `has no price for a ${interval}` : `costs ${wanted.amount} ${wanted.currency} a ${interval}`
+  if (plan === asked) return held('price-differs', `${plan.metadata.name} ${costs}; paid ${paid}`)
+  return held('slots-gone', `${asked.metadata.name} is full and ${plan.metadata.name} ${costs}; paid ${paid}`)
+}
+
+function held(reason: HoldReason, detail: string): PurchaseOutcome {
+  return { kind: 'held', reason, detail }
+}
+
+interface Sale {
+  readonly product: Product
+  readonly plan: Plan
+  readonly asked: Plan
+  readonly nonce: string
+}
+
+function provision(batch: Batch, purchase: Purchase, { product, plan, asked, nonce }: Sale): PurchaseOutcome {
+  const { now, masterVersion } = batch.inputs
+  const number = batch.nextNumber(product)
+  const username = freeUsername(batch, product.metadata.name, purchase.username)
+  const key: KeySpec = { id: 'k1', nonce, ...(masterVersion === 1 ? {} : { master: masterVersion }), createdAt: now }
+  const { customer, subscription, checkout } = purchase
+  const tenant: Tenant = {
+    kind: 'Tenant',
+    metadata: { name: tenantId(product, number) },
+    spec: {
+      product: product.metadata.name,
+      plan: plan.metadata.name,
+      owner: { email: purchase.email, ...(username === undefined ? {} : { username }) },
+      state: 'active',
+      keys: [key],
+      billing: { ...(customer === undefined ? {} : { customer }), ...(subscription === undefined ? {} : { subscription }), checkout },
+    },
+  }
+  batch.take(purchase, tenant, number)
+  return {
+    kind: 'provision',
+    tenant,
+    number,
+    path: tenantPath(product, number),
+    ...(plan === asked ? {} : { soldAs: asked.metadata.name }),
+    ...(purchase.username === undefined || purchase.username === username ? {} : { usernameWanted: purchase.username }),
+  }
+}
+
+/** The name as wanted, or the nearest that the schema allows and nobody has: `ada`, `ada-2`, `ada-3`. A paid purchase never fails over its name. */
+function freeUsername(batch: Batch, product: string, wanted: string | undefined): string | undefined {
+  const base = wanted?.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^[-0-9]+/, '').slice(0, USERNAME_MAX).replace(/-+$/, '')
+  if (base === undefined || base === '') return undefined
+  const wantedAsIs = wanted !== undefined && isUsername(wanted) ? wanted : base
+  if (batch.isUsernameFree(product, wantedAsIs)) return wantedAsIs
+  for (let n = 2; ; n++) {
+    const suffix = `-${n}`
+    const variant = wantedAsIs.slice(0, USERNAME_MAX - suffix.length).replace(/-+$/, '') + suffix
+    if (batch.isUsernameFree(product, variant)) return variant
+  }
+}
