@@ -46,7 +46,9 @@ export function cloneOf(folder: string): string {
 }
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  return Array.fromAsync(items)
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
 }
 
 /** Every path with its text. */
