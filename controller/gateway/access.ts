@@ -1,0 +1,106 @@
+/**
+ * Whether a request may pass, and to which tenant it belongs: from its key, its path and the routes. Pure: the clock and the digest
+ * are handed in. Answers the same for keys that are unknown, revoked and expired.
+ */
+import { isWellFormedKey } from '../core/key-format.ts'
+import { REFUSALS, type Refusal } from './refusal.ts'
+import type { Links } from './route-log.ts'
+import type { RouteTable, TableKey, Upstream } from './route-table.ts'
+
+export type Credentials = { readonly kind: 'none' } | { readonly kind: 'key'; readonly key: string } | { readonly kind: 'conflict' }
+
+export type Access =
+  | { readonly kind: 'granted'; readonly key: string; readonly entry: TableKey; readonly upstream: Upstream }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly product?: string }
+
+const KEY_PREFIX = 'pmb-v1-'
+
+/** The key that the headers carry: bearer, bare, X-SQ-API-Key or X-API-Key. `rawHeaders` is Node's list of names and values. */
+export function findCredentials(rawHeaders: readonly string[]): Credentials {
+  let found: string | undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const key = keyIn(rawHeaders[i]!, rawHeaders[i + 1]!)
+    if (key === undefined || key === found) continue
+    // A text that is no key of ours, such as another system's token, gives way to one that is.
+    if (found === undefined || !found.startsWith(KEY_PREFIX)) found = key
+    else if (key.startsWith(KEY_PREFIX)) return { kind: 'conflict' }
+  }
+  return found === undefined ? { kind: 'none' } : { kind: 'key', key: found }
+}
+
+/** Most headers are told apart by their length alone, which spares the lower-casing. */
+function keyIn(name: string, value: string): string | undefined {
+  if (name.length === 13) return name.toLowerCase() === 'authorization' ? bearer(value) : undefined
+  if (name.length !== 9 && name.length !== 12) return undefined
+  const lower = name.toLowerCase()
+  return lower === 'x-api-key' || lower === 'x-sq-api-key' ? nonEmpty(value) : undefined
+}
+
+function bearer(value: string): string | undefined {
+  const space = value.indexOf(' ')
+  if (space === -1) return nonEmpty(value)
+  return value.slice(0, space).toLowerCase() === 'bearer' ? nonEmpty(value.slice(space + 1).trim()) : undefined
+}
+
+function nonEmpty(value: string): string | undefined {
+  return value === '' ? undefined : value
+}
+
+export interface AccessContext {
+  readonly table: RouteTable
+  readonly links: Links
+  readonly nowMs: number
+  /** SHA-256 in lower-case hex. */
+  readonly digestOf: (key: string) => string
+}
+
+export function decideAccess(credentials: Credentials, path: string, { table, links, nowMs, digestOf }: AccessContext): Access {
+  if (credentials.kind === 'none') return refused(REFUSALS.keyMissing)
+  if (credentials.kind === 'conflict') return refused(REFUSALS.keysConflict)
+  const { key } = credentials
+  if (!isWellFormedKey(key)) return refused(REFUSALS.keyMalformed)
+  const entry = table.findKey(digestOf(key))
+  if (entry === undefined || entry.expiresAtMs <= nowMs) return refused(REFUSALS.keyInvalid)
+  const { product, state, stateReason, api, upstream, waiting } = entry.route
+  if (state === 'suspended') return refused(suspended(stateReason, links), product)
+  if (state === 'ended') return refused(ended(links), product)
+  if (api === undefined || !isUnder(path, api)) return refused(otherProduct(product, api), product)
+  if (upstream === undefined) return refused(notReady(waiting), product)
+  return { kind: 'granted', key, entry, upstream }
+}
+
+/** `/api/v2/` holds `/api/v2/select` and `/api/v2` itself. */
+export function isUnder(path: string, api: string): boolean {
+  return path.startsWith(api) || (api.endsWith('/') && path.length === api.length - 1 && api.startsWith(path))
+}
+
+function refused(refusal: Refusal, product?: string): Access {
+  return product === undefined ? { kind: 'refused', refusal } : { kind: 'refused', refusal, product }
+}
+
+function suspended(reason: string | undefined, { payment, support }: Links): Refusal {
+  const link = payment ?? support
+  const why = reason === undefined ? '' : ` Reason: ${reason}.`
+  const where = link === undefined ? 'Settle the payment' : `Settle the payment at ${link}`
+  const detail = `The account is suspended; what is stored is kept.${why} ${where}, and the same key works again.`
+  return { status: 402, code: 'account-suspended', title: 'The account is suspended', detail, ...(link !== undefined && { link }) }
+}
+
+/** Not 404: an agent would take that for "nothing stored". */
+function ended({ support, upgrade }: Links): Refusal {
+  const link = support ?? upgrade
+  const where = link === undefined ? 'Ask support' : `Ask at ${link}`
+  const detail = `The subscription has ended. What was stored is kept for the retention period and then removed. ${where} to take it up again or to get your data.`
+  return { status: 402, code: 'account-ended', title: 'The subscription has ended', detail, ...(link !== undefined && { link }) }
+}
+
+function otherProduct(product: string, api: string | undefined): Refusal {
+  const has = api === undefined ? 'has no HTTP API' : `is reached under ${api}`
+  return { status: 404, code: 'no-such-route-for-product', title: 'The key is for another path', detail: `This key belongs to the product "${product}", which ${has}.` }
+}
+
+function notReady(waiting: string | undefined): Refusal {
+  const why = waiting === undefined ? '' : ` It waits: ${waiting}.`
+  const detail = `The instance behind this key is not ready yet.${why} Try again.`
+  return { status: 503, code: 'instance-starting', title: 'The instance is starting', detail, retryAfterSeconds: 5 }
+}

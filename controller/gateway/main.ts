@@ -1,0 +1,71 @@
+/**
+ * The gateway's program: `node controller/gateway/main.ts --home HOME --host H --port P`. Started by the controller, which it
+ * outlives, or on its own. The only file here that touches process. Takes no secret.
+ */
+import { parseArgs } from 'node:util'
+import { pino } from 'pino'
+import { startGateway, type Gateway } from './gateway.ts'
+import { gatewayVersion } from './version.ts'
+
+const USAGE = 'usage: node controller/gateway/main.ts --home HOME [--host 127.0.0.1] [--port 8080] [--log-level info]'
+
+interface Arguments {
+  readonly home: string
+  readonly host: string
+  readonly port: number
+  readonly logLevel: string
+}
+
+function readArguments(): Arguments {
+  const options = { home: { type: 'string' }, host: { type: 'string' }, port: { type: 'string' }, 'log-level': { type: 'string' } } as const
+  const { values } = parseArgs({ options, strict: true })
+  const home = values.home ?? process.env['TENANTRY_HOME']
+  const portText = values.port ?? process.env['PORT'] ?? '8080'
+  if (home === undefined || home === '') throw new Error('--home is missing: the folder that holds gateway/snapshot')
+  if (!/^[0-9]{1,5}$/.test(portText) || Number(portText) > 65_535) throw new Error(`--port must be a number from 0 to 65535, not "${portText}"`)
+  return {
+    home,
+    host: values.host ?? process.env['HOST'] ?? '127.0.0.1',
+    port: Number(portText),
+    logLevel: values['log-level'] ?? process.env['LOG_LEVEL'] ?? 'info',
+  }
+}
+
+async function main(): Promise<void> {
+  let settings: Arguments
+  try {
+    settings = readArguments()
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${USAGE}\n`)
+    process.exitCode = 2
+    return
+  }
+  const { home, host, port, logLevel } = settings
+  const log = pino({ level: logLevel, base: { program: 'gateway', pid: process.pid } })
+  let gateway: Gateway | undefined
+  let stopping = false
+  const stop = (): void => {
+    if (stopping || gateway === undefined) return
+    stopping = true
+    gateway.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'the gateway did not stop cleanly')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', stop).on('SIGINT', stop)
+  // The terminal or controller that started it may be gone: losing its reader must not end the data path.
+  process.on('SIGHUP', () => undefined)
+  process.stdout.on('error', () => undefined)
+  try {
+    const idPrefix = crypto.randomUUID().slice(0, 8)
+    gateway = await startGateway({ home, host, port, pid: process.pid, version: await gatewayVersion(), idPrefix, now: () => new Date(), log, onStop: stop })
+  } catch (error) {
+    log.error({ err: error }, 'the gateway could not start')
+    process.exitCode = 1
+  }
+}
+
+await main()

@@ -1,0 +1,44 @@
+/** The gateway's fixed numbers in one place; tests hand in smaller ones. Units are in the names. */
+
+export interface GatewaySettings {
+  readonly headersTimeoutMs: number
+  /** From the first byte of a request to the last of its body. */
+  readonly requestTimeoutMs: number
+  readonly keepAliveTimeoutMs: number
+  readonly maxHeaderBytes: number
+  /** Where the tenant's limits name none. SQ itself takes 64 MiB. */
+  readonly defaultBodyMb: number
+  /** Request bodies and unread answers held at once, all tenants together. */
+  readonly bufferBytes: number
+  /** Of one answer, before its instance has to wait for a slow reader: a waiting SQ delays a reload, and with it every tenant. */
+  readonly answerBufferBytes: number
+  readonly connectTimeoutMs: number
+  /** Silence of an instance, before its answer or in it. */
+  readonly answerTimeoutMs: number
+  /** How long a request waits for the port of an instance that restarts. */
+  readonly comebackMs: number
+  readonly redialMs: number
+  /** SQ cuts the 513th connection. */
+  readonly connectionsPerUpstream: number
+  readonly queuePerUpstream: number
+  readonly controlAnswerTimeoutMs: number
+  readonly drainMs: number
+}
+
+export const DEFAULT_SETTINGS: GatewaySettings = Object.freeze({
+  headersTimeoutMs: 30_000,
+  requestTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 65_000,
+  maxHeaderBytes: 64 * 1024,
+  defaultBodyMb: 64,
+  bufferBytes: 256 * 1024 * 1024,
+  answerBufferBytes: 4 * 1024 * 1024,
+  connectTimeoutMs: 5_000,
+  answerTimeoutMs: 60_000,
+  comebackMs: 5_000,
+  redialMs: 50,
+  connectionsPerUpstream: 500,
+  queuePerUpstream: 2_000,
+  controlAnswerTimeoutMs: 60_000,
+  drainMs: 10_000,
+})
