@@ -14,7 +14,7 @@ afterEach(() => {
 const at = (seconds: number): string => new Date(Date.UTC(2026, 1, 12) + seconds * 1000).toISOString()
 
 function setUp(file = `${tempFolder()}/store.db`) {
-  const db = openStore(file)
+  const db = openStore(file, 'durable')
   open.push(db)
   const clock = { seconds: 100 }
   const timeline = createTimeline(db)

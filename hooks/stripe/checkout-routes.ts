@@ -1,0 +1,44 @@
+/** The public routes around buying: start a checkout, and how many founder slots are claimed. Claimed numbers come from the repository alone. */
+import type { FastifyPluginAsync } from 'fastify'
+import type { CatalogView } from '../../controller/core/catalog-view.ts'
+import type { Plan } from '../../controller/core/specs.ts'
+import { startCheckout, type CheckoutOptions } from './checkout.ts'
+import { createProblemHandler, HttpProblem } from './http-problem.ts'
+import type { Log } from './ports.ts'
+
+export interface FoundingProgress {
+  readonly claimed: number
+  readonly total: number
+  readonly remaining: number
+  /** With one decimal, at most 100. */
+  readonly percentage: number
+}
+
+const MAX_BODY_BYTES = 16 * 1024
+/** The product whose plan with slots is the founding offer. */
+const FOUNDING_PRODUCT = 'sq'
+
+export function createCheckoutRoutes(options: CheckoutOptions & { readonly log: Log }): FastifyPluginAsync {
+  return async (parent) => {
+    await parent.register(async (app) => {
+      app.setErrorHandler(createProblemHandler(options.log))
+      app.post('/api/checkout', { bodyLimit: MAX_BODY_BYTES }, (request) => startCheckout(options, request.body))
+      app.get('/api/founding-progress', async () => {
+        const progress = foundingProgress(options.catalog())
+        if (progress !== undefined) return progress
+        throw new HttpProblem({ status: 404, code: 'no-founding-plan', title: 'No founding offer', detail: `No plan of the product ${FOUNDING_PRODUCT} has slots.` })
+      })
+    })
+  }
+}
+
+/** Of the plan of product `sq` that has slots; the first by name where several have. */
+export function foundingProgress(catalog: CatalogView): FoundingProgress | undefined {
+  const withSlots = [...catalog.plans()].filter(({ spec }) => spec.product === FOUNDING_PRODUCT && spec.slots !== undefined)
+  const [plan] = withSlots.sort((a: Plan, b: Plan) => (a.metadata.name < b.metadata.name ? -1 : 1))
+  if (plan === undefined) return undefined
+  const claimed = catalog.slotsTaken(plan.metadata.name)
+  const total = plan.spec.slots!
+  const percentage = total === 0 ? 100 : Math.min(100, Math.round((claimed / total) * 1000) / 10)
+  return { claimed, total, remaining: Math.max(0, total - claimed), percentage }
+}
