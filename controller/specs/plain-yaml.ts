@@ -5,12 +5,13 @@
  */
 
 const KEY_LINE = /^([A-Za-z][A-Za-z0-9]*):(?: (.+))?$/
-/** Plain text that YAML's core schema takes for nothing else: a letter first, or a time, or hex digits (below). */
-const WORD = /^[A-Za-z][A-Za-z0-9_@.+/-]*$/
+/** Plain text that YAML's core schema takes for nothing else: a letter first, then nothing that has a meaning, single spaces between words. */
+const TEXT = /^[A-Za-z][A-Za-z0-9_@.+/=-]*(?: [A-Za-z0-9_@.+/=-]+)*$/
 const RESERVED = /^(?:null|true|false)$/i
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
 const WHOLE_NUMBER = /^(?:0|[1-9]\d{0,14})$/
 const NUMBER_LIKE = /^(?:\d*|\d+[eE]\d+)$/
+/** A nonce; one that is all digits, or digits around one `e`, would be a number. */
 const HEX = /^[0-9a-f]{32}$/
 const QUOTED = /^"[ !#-[\]-~]*"$/
 const COMMENT_OR_EMPTY = /^ *(?:#.*)?$/
@@ -82,9 +83,9 @@ function readList(reader: Reader, indent: number): unknown[] | typeof WRONG {
 }
 
 function readScalar(text: string): Value | typeof WRONG {
-  if (WORD.test(text)) return RESERVED.test(text) ? WRONG : text
+  if (TEXT.test(text)) return RESERVED.test(text) ? WRONG : text
   if (WHOLE_NUMBER.test(text)) return Number(text)
   if (TIME.test(text) || (HEX.test(text) && !NUMBER_LIKE.test(text))) return text
   if (QUOTED.test(text)) return text.slice(1, -1)
-  return WRONG
+  return text === '[]' ? [] : WRONG
 }
