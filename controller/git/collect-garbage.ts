@@ -5,12 +5,13 @@
 import os from 'node:os'
 import type { GitCommand, RunningGit } from './git-command.ts'
 
-/** Commits between two looks: a look costs a process, and git packs at some thousand loose objects. */
-const COMMITS_BETWEEN = 100
+/** Commits and fetches between two looks: a look costs a process, and git packs at some thousand loose objects. */
+const CHANGES_BETWEEN = 100
 const LIMIT_MS = 10 * 60_000
 
 export interface GarbageCollection {
-  commitMade(): void
+  /** Objects were written, or may have been. */
+  changed(): void
   /** Settles once a run that is under way has ended. */
   idle(): Promise<void>
   close(): Promise<void>
@@ -22,11 +23,11 @@ export interface GarbageOptions {
   readonly onCollected: () => Promise<void>
   /** Nothing depends on a run, so its failure stops nobody; somebody should see it. */
   readonly onError: (error: unknown) => void
-  readonly commitsBetween?: number
+  readonly changesBetween?: number
 }
 
-export function createGarbageCollection({ git, onCollected, onError, commitsBetween = COMMITS_BETWEEN }: GarbageOptions): GarbageCollection {
-  let commits = 0
+export function createGarbageCollection({ git, onCollected, onError, changesBetween = CHANGES_BETWEEN }: GarbageOptions): GarbageCollection {
+  let changes = 0
   let running: { git: RunningGit; finished: Promise<void> } | undefined
   let closed = false
 
@@ -43,10 +44,10 @@ export function createGarbageCollection({ git, onCollected, onError, commitsBetw
   }
 
   return {
-    commitMade() {
-      commits += 1
-      if (closed || running !== undefined || commits < commitsBetween) return
-      commits = 0
+    changed() {
+      changes += 1
+      if (closed || running !== undefined || changes < changesBetween) return
+      changes = 0
       start()
     },
     idle: async () => running?.finished,

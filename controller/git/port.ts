@@ -53,7 +53,10 @@ export interface GitRepository {
   changes(from: CommitId, to: CommitId): Promise<TreeChange[]>
   /** Contents in the order asked, through one long-lived `cat-file`; nothing over `maxBytes` is read. */
   read(blobs: readonly BlobId[], maxBytes: number): AsyncIterable<Blob>
-  /** Puts `files` on top of `parent` and moves the branch only if it still stands at `parent`. */
+  /**
+   * Puts `files` on top of `parent` and moves the branch only if it still stands at `parent`. Where it throws, the branch may have
+   * moved all the same (a connection that broke after the push): refresh, read the tip, decide again.
+   */
   commit(parent: CommitId, request: CommitRequest): Promise<CommitOutcome>
   /** Paths ever added under a folder in `range` (all of history without one), for ids that must never be used twice. */
   pathsEverAdded(folder: string, range?: { readonly from: CommitId; readonly to: CommitId }): AsyncIterable<string>

@@ -50,12 +50,16 @@ export async function createRepository(options: RepositoryOptions): Promise<GitR
   async function commit(parent: CommitId, request: CommitRequest): Promise<CommitOutcome> {
     const id = await writeCommit(git, { ...request, parent, committer: options.committer ?? DEFAULT_COMMITTER, at: options.now() })
     const moved = await branch.publish(id, parent)
-    garbage.commitMade()
+    garbage.changed()
     return moved ? { kind: 'committed', id } : { kind: 'refused' }
   }
 
   return {
-    refresh: branch.refresh,
+    async refresh() {
+      await branch.refresh()
+      // A local repository is packed by the pushes of others themselves.
+      if (location.kind === 'remote') garbage.changed()
+    },
     tip: branch.tip,
     list: (id) => noticing(listTree(git, id), suspect),
     changes: (from, to) => diffTrees(git, from, to).catch(rethrowAfter(suspect)),

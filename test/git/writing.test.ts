@@ -85,8 +85,8 @@ describe('a commit', () => {
     await fc.assert(
       fc.asyncProperty(paths, fc.string({ unit: 'grapheme' }), async (file, text) => {
         const id = await commitFiles(repository, (await repository.tip()) ?? first, [{ path: 'odd', text: null }, { path: file, text }])
-        const { 'platform.yaml': _, 'tenants/sq/000/user001.yaml': __, ...rest } = await contents(repository, id)
-        expect(rest).toEqual({ [file]: text })
+        const odd = Object.entries(await contents(repository, id)).filter(([name]) => name.startsWith('odd/'))
+        expect(odd).toEqual([[file, text]])
       }),
       { numRuns: 40, examples: [['odd/a b\t"c"\\d', 'x'], ['odd/-rf', ''], ['odd/"', '"'], ['odd/ü/日本', 'y']] },
     )
