@@ -146,6 +146,9 @@ function stateDrift({ State: state }: Docker.ContainerInspectInfo): Deviation[] 
   if (state.Paused) return drift('paused', 'unpause')
   if (state.Restarting) return drift(`restarting after exit code ${state.ExitCode}`, 'wait')
   if (!state.Running) return drift(state.Status === 'created' ? 'created, never started' : `${state.Status} with exit code ${state.ExitCode}`, 'start')
-  if (state.Health?.Status !== 'unhealthy') return []
-  return [{ field: 'health', wanted: 'healthy', found: `unhealthy: ${state.Health.FailingStreak} checks failed in a row`, repair: 'restart' }]
+  if (!isUnhealthy(state.Health)) return []
+  return [{ field: 'health', wanted: 'healthy', found: `unhealthy: ${state.Health?.FailingStreak} checks failed in a row`, repair: 'restart' }]
 }
+
+/** The engine also says `unhealthy` when a pause only interrupted its checks; then none has failed. */
+export const isUnhealthy = (health: Docker.ContainerInspectInfo['State']['Health']): boolean => health?.Status === 'unhealthy' && health.FailingStreak > 0

@@ -75,7 +75,8 @@ function refuseUnrepairable(spec: ContainerSpec, found: Found, deviations: reado
   }
   if (repairs.size === 1 && repairs.has('wait')) {
     const { ExitCode: code } = found.State
-    throw new ReconcileError({ kind: 'transient' }, 'CrashLoop', `${found.Name.slice(1)} ends again and again (exit code ${code}, ${found.RestartCount} restarts). See: docker logs ${found.Name.slice(1)}`)
+    const meaning = code === 127 ? ': there is no such program in the image' : code === 137 ? ': killed, often for want of memory' : ''
+    throw new ReconcileError({ kind: 'transient' }, 'CrashLoop', `${found.Name.slice(1)} ends again and again (exit code ${code}${meaning}; ${found.RestartCount} restarts). See: docker logs ${found.Name.slice(1)}`)
   }
 }
 

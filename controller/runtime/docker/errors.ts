@@ -42,12 +42,6 @@ const RULES: readonly Rule[] = [
     reason: 'PortConflict',
     advice: 'Another program took the host port that the engine chose; the next attempt gets another.',
   },
-  {
-    when: /executable file not found|no such file or directory.*unknown|permission denied.*unknown/i,
-    next: STALLED,
-    reason: 'CommandNotRunnable',
-    advice: 'The image has no such program: correct the command in the Product, or build the image anew.',
-  },
   { when: /no space left on device/i, next: TRANSIENT, reason: 'EngineDiskFull', advice: "Free space on the engine's disk." },
 ]
 

@@ -2,6 +2,7 @@
 import type Docker from 'dockerode'
 import type { TenantId } from '../../core/specs.ts'
 import type { ObservedContainer } from '../port.ts'
+import { isUnhealthy } from './drift.ts'
 import type { Engine } from './engine.ts'
 import { nameTaken, orAbsent } from './errors.ts'
 import { containerName, hasOwnLabels, LABEL, labelFilter, ownLabels, successorName, type Labels } from './names.ts'
@@ -37,7 +38,8 @@ const rank = ({ Names: names }: Docker.ContainerInfo, installation: string, name
 
 export function observedFromInspect({ Id: id, Config: config, State: state, NetworkSettings: network }: Docker.ContainerInspectInfo): ObservedContainer {
   const published = Object.entries(network.Ports).map(([key, bindings]): [string, number] => [key.split('/')[0]!, Number(bindings?.[0]?.HostPort ?? 0)])
-  return { ...fromLabels(config.Labels), engineId: id, state: stateOf(state.Running && !state.Paused && !state.Restarting, state.Health?.Status), ports: namedPorts(config.Labels, published) }
+  const health = state.Health?.Status === 'unhealthy' && !isUnhealthy(state.Health) ? 'starting' : state.Health?.Status
+  return { ...fromLabels(config.Labels), engineId: id, state: stateOf(state.Running && !state.Paused && !state.Restarting, health), ports: namedPorts(config.Labels, published) }
 }
 
 function observedFromList({ Id: id, Labels: labels, State: state, Status: status, Ports: ports }: Docker.ContainerInfo): ObservedContainer {
