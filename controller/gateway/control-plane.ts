@@ -68,7 +68,7 @@ export function createControlPlane({ socketPath, answerTimeoutMs, log, onAnswer,
     })
     response.on('close', () => {
       clearTimeout(timer)
-      if (!response.writableFinished) outgoing.destroy()
+      outgoing.destroy()
     })
     // From the end of the request: a slow upload is the client's time, not the controller's.
     request.on('end', () => (timer = setTimeout(() => outgoing.destroy(new Error(TOO_SLOW)), answerTimeoutMs)))

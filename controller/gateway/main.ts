@@ -56,9 +56,8 @@ async function main(): Promise<void> {
     )
   }
   process.on('SIGTERM', stop).on('SIGINT', stop)
-  // The terminal or controller that started it may be gone: losing its reader must not end the data path.
+  // The terminal or controller that started it may go: that must not end the data path.
   process.on('SIGHUP', () => undefined)
-  process.stdout.on('error', () => undefined)
   try {
     const idPrefix = crypto.randomUUID().slice(0, 8)
     gateway = await startGateway({ home, host, port, pid: process.pid, version: await gatewayVersion(), idPrefix, now: () => new Date(), log, onStop: stop })

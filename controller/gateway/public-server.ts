@@ -34,14 +34,12 @@ export interface PublicServer {
 
 export function createPublicServer(parts: PublicServerParts): PublicServer {
   const { settings, log } = parts
-  /** Connections with an answer under way: nothing may be written between. */
-  const answering = new WeakSet<Duplex>()
+  const unanswered = createUnanswered()
   let draining = false
 
   function onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const requestId = parts.nextRequestId()
-    answering.add(request.socket)
-    response.on('close', () => answering.delete(request.socket))
+    unanswered.add(request, response)
     if (draining) response.shouldKeepAlive = false
     try {
       dispatch(parts, request, response, requestId, expectsContinue)
@@ -53,7 +51,7 @@ export function createPublicServer(parts: PublicServerParts): PublicServer {
   }
 
   function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-    if (!socket.writable || answering.has(socket) || error.code === 'ECONNRESET') {
+    if (!socket.writable || !unanswered.mayAnswer(socket) || error.code === 'ECONNRESET') {
       socket.destroy()
       return
     }
@@ -85,6 +83,31 @@ export function createPublicServer(parts: PublicServerParts): PublicServer {
       draining = true
       parts.controlPlane.endStreams()
       await drainServer(server, settings.drainMs)
+    },
+  }
+}
+
+interface Unanswered {
+  add(request: IncomingMessage, response: ServerResponse): void
+  mayAnswer(socket: Duplex): boolean
+}
+
+/**
+ * What is under way on each connection. An error may be answered in words where nothing is, or one request that has not come
+ * completely and has no answer yet: anywhere else the words would land in, or stand for, the answer of another request.
+ */
+function createUnanswered(): Unanswered {
+  const bySocket = new WeakMap<Duplex, Map<ServerResponse, IncomingMessage>>()
+  return {
+    add(request, response) {
+      const { socket } = request
+      const open = bySocket.get(socket) ?? new Map<ServerResponse, IncomingMessage>()
+      bySocket.set(socket, open.set(response, request))
+      response.on('close', () => open.delete(response))
+    },
+    mayAnswer(socket) {
+      const open = [...(bySocket.get(socket) ?? [])]
+      return open.length === 0 || (open.length === 1 && !open[0]![0].headersSent && !open[0]![1].complete)
     },
   }
 }
