@@ -81,6 +81,9 @@ const tooFar: Outcome = {
   text: `Bad Request: a number of the coordinate is above ${LARGEST_NUMBER}: phexts are read back only up to ${LARGEST_NUMBER}`,
 }
 
+/** 64 MiB of the smallest lines or scrolls would keep everybody waiting for a minute. */
+const tooManyParts: Outcome = { kind: 'refused', status: 413, text: `Payload Too Large: more than ${MAX_SCROLLS} lines or scrolls, send them in parts` }
+
 function insert(phext: Phext, command: Command): Outcome {
   if (!isStorable(command.coordinate)) return tooFar
   const key = keyOf(command.coordinate)
@@ -115,12 +118,13 @@ function jsonExport(phext: Phext): Outcome {
 /** From lines of `coordinate: checksum` to the scrolls that differ, are new, or are missing here. */
 function delta(phext: Phext, command: Command): Outcome {
   const theirs = new Map<string, string>()
+  let count = 0
   for (const line of lines(command.text)) {
+    if (++count > MAX_SCROLLS) return tooManyParts
     const [place, hash] = line.split(': ', 2)
     const coordinate = parseCoordinate(place!)
     if (hash === undefined || !isStorable(coordinate) || coordinate.includes(0)) continue
     theirs.set(keyOf(coordinate), hash)
-    if (theirs.size > MAX_SCROLLS) return { kind: 'refused', status: 413, text: `a delta takes at most ${MAX_SCROLLS} coordinates` }
   }
   const output: Phext = new Map()
   for (const [key, scroll] of phext) if (!theirs.has(key) || theirs.get(key) !== checksum(scroll)) output.set(key, scroll)
@@ -137,13 +141,14 @@ function xorOfScrolls(text: string, limit: bigint): Coordinate {
   return composite
 }
 
-/** Two characters of the checksum's hex form make a number. */
+/** Two characters of the checksum's hex form, not its bytes, make a number: never 0. */
 function coordinateOfChecksum(text: string): Coordinate {
   const hash = checksum(text)
-  return Array.from({ length: 9 }, (_, level) => ((hash.charCodeAt(2 * level) << 8) | hash.charCodeAt(2 * level + 1)) % 999 || 1)
+  return Array.from({ length: 9 }, (_, level) => ((hash.charCodeAt(2 * level) << 8) | hash.charCodeAt(2 * level + 1)) % 999)
 }
 
 function where(_phext: Phext, command: Command): Outcome {
+  if (isTooLarge(command.text)) return tooManyParts
   const found = command.algorithm === 'xor' ? xorOfScrolls(command.text, command.limit) : coordinateOfChecksum(command.text)
   return answer(`Calculated coordinate ${displayCoordinate(found)} for input (algo=${command.algorithm}, limit=${command.limit}).`)
 }

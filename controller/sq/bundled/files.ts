@@ -17,12 +17,24 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: 'file name contained an unexpected NUL byte',
 }
 
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code ?? 'unknown'
   return REASONS[code] ?? code
 }
 
 export type FileText = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'unreadable'; readonly reason: string } | { readonly kind: 'too large' }
+
+/** Not `mkdir` with `recursive`: where a folder can never be made, as below /proc, that one never returns. */
+export function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  const parent = path.dirname(folder)
+  if (parent !== folder) makeFolder(parent)
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
 
 /** Only regular files: reading a pipe would stop everybody. */
 function readText(file: string): FileText {
@@ -64,7 +76,7 @@ export function createPhextFiles({ temporaryName, log }: PhextFilesOptions): Phe
   return {
     ensure(file) {
       if (existsSync(file)) return
-      attempt('making the folder of', file, () => mkdirSync(path.dirname(file), { recursive: true }))
+      attempt('making the folder of', file, () => makeFolder(path.dirname(file)))
       attempt('making', file, () => writeFileSync(file, '', { flag: 'wx' }))
     },
     read(file) {

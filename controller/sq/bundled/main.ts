@@ -3,12 +3,11 @@
  * It differs where that is safer: it binds 127.0.0.1 only, writes files beside and renames them, makes no `.sq` folder, refuses coordinates
  * above 999, and never logs a token. This file alone touches the process.
  */
-import { mkdirSync } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { SQ_VERSION } from './commands.ts'
 import { parseCommandLine, parseConfig, type TenantMap } from './config.ts'
-import { createPhextFiles } from './files.ts'
+import { createPhextFiles, makeFolder, reasonOf } from './files.ts'
 import { createSqServer } from './http/server.ts'
 import { createLibrary } from './library.ts'
 import { decodeStrict } from './rust-text.ts'
@@ -27,7 +26,11 @@ async function loadTenants(configPath: string): Promise<TenantMap> {
   const parsed = parseConfig(decodeStrict(await readFile(configPath)) ?? '')
   if (parsed.kind === 'invalid') throw new Error(`${configPath}: ${parsed.message}`)
   for (const { name, dataDir } of parsed.tenants.values()) {
-    await mkdir(dataDir, { recursive: true }).catch((error: NodeJS.ErrnoException) => log(`making the data folder of tenant ${name} failed: ${error.code}`))
+    try {
+      makeFolder(dataDir)
+    } catch (error) {
+      log(`making the data folder of tenant ${name} failed: ${reasonOf(error)}`)
+    }
   }
   return parsed.tenants
 }
@@ -59,7 +62,11 @@ async function tenantsService(configPath: string): Promise<Service> {
 
 function oneService(key: string | undefined, dataDir: string | undefined): Service {
   if (dataDir !== undefined) {
-    mkdirSync(dataDir, { recursive: true })
+    try {
+      makeFolder(dataDir)
+    } catch (error) {
+      stop(`Error: making the folder ${dataDir} failed: ${reasonOf(error)}`, 1)
+    }
     console.log(`Tenant data directory: ${dataDir}`)
   }
   console.log(key === undefined ? 'No key: everybody on this machine may read and write' : 'Auth enabled')

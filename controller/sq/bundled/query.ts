@@ -14,7 +14,7 @@ export interface Query {
 
 export type ParsedQuery = { readonly kind: 'query'; readonly query: Query } | { readonly kind: 'invalid'; readonly message: string }
 
-/** Refused above this: the real one takes 64 MiB of coordinates, a few million, and ours would run out of memory. */
+/** Refused above this: the real one takes 64 MiB of coordinates, a few million, and ours would keep everybody waiting for them. */
 const MAX_SET = 500_000
 
 const invalid = (message: string): ParsedQuery => ({ kind: 'invalid', message })
@@ -55,11 +55,12 @@ export function parseQuery(parameters: ReadonlyMap<string, string>): ParsedQuery
   if ('problem' in parsed) return invalid(parsed.problem)
 
   const set = new Map<string, Coordinate>()
+  let count = 0
   for (const item of itemsOf(parameters.get('set') ?? parameters.get('content') ?? '')) {
     const coordinate = parseStrictly(item)
     if (!coordinate) return invalid(`invalid coordinate in set: ${item}`)
     set.set(keyOf(coordinate), coordinate)
-    if (set.size > MAX_SET) return invalid(`a set holds at most ${MAX_SET} coordinates: ask in parts`)
+    if (++count > MAX_SET) return invalid(`a set holds at most ${MAX_SET} coordinates: ask in parts`)
   }
   if (!parsed.range && set.size === 0) return invalid('query needs a range (from + to) or a set of coordinates')
 

@@ -18,7 +18,10 @@ const COMPARE_FILES_EVERY = 500
 type Pair = readonly [real: Program, bundled: Program]
 
 /** The real one exports in a random order: its rows are compared as a set. */
-const sortedRows = (text: string): string => text.split('\n').map((row) => row.replace(/^,/, '')).sort().join('\n') // prettier-ignore
+function sortedRows(text: string): string {
+  const rows = text.split('\n').map((row) => row.replace(/^,/, ''))
+  return rows.sort().join('\n')
+}
 
 function comparable(request: RawRequest, answer: Buffer): string {
   const text = answer.toString('latin1')
@@ -29,7 +32,8 @@ async function expectSameAnswer([real, bundled]: Pair, request: RawRequest, whic
   const [expected, actual] = await Promise.all([ask(real.port, request), ask(bundled.port, request)])
   if (comparable(request, expected) === comparable(request, actual)) return
   const shown = request.bytes.toString('latin1').slice(0, 2000)
-  expect.soft(actual.toString('latin1').slice(0, 3000), `request ${which}: ${JSON.stringify(shown)}`).toBe(expected.toString('latin1').slice(0, 3000))
+  const [theirs, ours] = [expected, actual].map((answer) => answer.toString('latin1').slice(0, 3000))
+  expect.soft(ours, `request ${which}: ${JSON.stringify(shown)}`).toBe(theirs)
   throw new Error(`request ${which} was answered differently`)
 }
 

@@ -48,10 +48,13 @@ export async function startSq(which: 'real' | 'bundled', folder: string, options
     child.kill('SIGKILL')
     await ended
   }
-  await waitFor(() => {
-    if (child.exitCode !== null) throw new Error(`${which} ended: ${output}`)
-    return /listening on/i.test(output)
-  }, `${which} SQ to listen`)
+  try {
+    await waitFor(() => child.exitCode !== null || /listening on/i.test(output), `${which} SQ to listen`)
+    if (child.exitCode !== null) throw new Error(`${which} SQ ended: ${output}`)
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
   return { port, folder, output: () => output, child, stop }
 }
 

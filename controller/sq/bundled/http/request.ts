@@ -67,7 +67,7 @@ export function createRequestReader(budget: Budget): RequestReader {
   function append(bytes: Buffer): boolean {
     const needed = length + bytes.length
     if (needed > buffer.length) {
-      const capacity = Math.max(needed, 2 * buffer.length)
+      const capacity = Math.max(needed, Math.min(2 * buffer.length, head?.requestEnd ?? Infinity))
       if (!budget.reserve(capacity - buffer.length)) return false
       const larger = Buffer.alloc(capacity)
       buffer.copy(larger, 0, 0, length)
