@@ -205,8 +205,13 @@ function containerFindings(run: ContainerRun, file: string): Finding[] {
     ...twice((run.files ?? []).map(({ name }) => name), file, (i) => `${field}.files[${i}].name`),
     ...mountFindings(run, file),
   )
+  const reserved = run.volumes.findIndex(({ name }) => name === RESERVED_VOLUME)
+  if (reserved >= 0) findings.push({ file, field: `${field}.volumes[${reserved}].name`, message: `\`${RESERVED_VOLUME}\` is the volume of rendered files`, fix: 'Choose another name.' })
   return findings
 }
+
+/** Where the docker runtime keeps a container's rendered files. */
+const RESERVED_VOLUME = 'tenantry-files'
 
 /** Folders of the container that are not a product's to mount over. */
 const RESERVED_FOLDERS = ['/run/tenantry', '/proc', '/sys', '/dev']

@@ -60,7 +60,7 @@ export function editSpec(text: string, edits: readonly SpecEdit[]): string {
 }
 
 function editOne(text: string, { path, value }: SpecEdit): string {
-  const document = parseDocument(text, { ...OPTIONS, logLevel: 'silent' })
+  const document = parseDocument(text, { ...OPTIONS, logLevel: 'error' })
   const fault = document.errors[0]
   if (fault !== undefined) throw new Error(`The file to change is not valid YAML: ${fault.message}`)
   const node = document.getIn(path, true)
@@ -131,5 +131,5 @@ function single(line: string): string {
 }
 
 function valueOf(text: string): string {
-  return JSON.stringify(parseDocument(text, { ...OPTIONS, logLevel: 'silent' }).toJS())
+  return JSON.stringify(parseDocument(text, { ...OPTIONS, logLevel: 'error' }).toJS())
 }

@@ -45,12 +45,20 @@ export function hasRefused(document: Document, text: string): boolean {
   return SUSPECT.test(text) && refusals(document).length > 0
 }
 
-/** All faults in the order of the file, one for each place. */
+/** All faults in the order of the file, one for each place. Of broken syntax only the first: what follows it is its echo. */
 export function faultsOf(document: Document, text: string): YamlFault[] {
-  const faults = [...document.errors, ...document.warnings].map((error) => faultOf(error, text))
+  const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])
+  const broken = errors.find(({ code }) => isSyntax(code))
+  const faults = errors.filter((error) => error === broken || !isSyntax(error.code)).map((error) => faultOf(error, text))
   if (SUSPECT.test(text)) faults.push(...refusals(document))
   faults.sort((a, b) => a.offset - b.offset)
   return faults.filter((fault, i) => fault.offset !== faults[i - 1]?.offset).slice(0, MOST_FAULTS)
+}
+
+const NOT_SYNTAX: ReadonlySet<ErrorCode> = new Set(['DUPLICATE_KEY', 'MULTIPLE_DOCS', 'BAD_DIRECTIVE', 'TAG_RESOLVE_FAILED', 'MULTIPLE_TAGS', 'MULTIPLE_ANCHORS', 'BAD_ALIAS'])
+
+function isSyntax(code: ErrorCode): boolean {
+  return !NOT_SYNTAX.has(code)
 }
 
 function faultOf(error: YAMLError, text: string): YamlFault {

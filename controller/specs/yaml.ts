@@ -12,7 +12,8 @@ import { readPlainYaml } from './plain-yaml.ts'
 import { faultsOf, hasRefused } from './yaml-faults.ts'
 import type { YamlFault } from './yaml-faults.ts'
 
-const OPTIONS = { version: '1.2', schema: 'core', strict: true, uniqueKeys: true, merge: false, resolveKnownTags: false, logLevel: 'silent', prettyErrors: false } as const
+/** `silent` would also silence the error for a second document. */
+const OPTIONS = { version: '1.2', schema: 'core', strict: true, uniqueKeys: true, merge: false, resolveKnownTags: false, logLevel: 'error', prettyErrors: false } as const
 
 /** The value of a good file, or undefined where anything at all is wrong with it as YAML. */
 export function readYaml(text: string): unknown {
