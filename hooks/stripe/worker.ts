@@ -14,8 +14,11 @@ export interface PurchaseWorker {
   close(): Promise<void>
 }
 
-/** Lets purchases of the same moment share a commit. */
+/** Lets purchases of the same moment share a commit: briefly while it is quiet, so that one buyer waits for nothing, longer in a rush. */
 const LINGER_MS = 10
+const RUSH_LINGER_MS = 100
+/** A batch of more than this is a rush. */
+const QUIET_BATCH = 3
 const BATCH = 100
 /** A stream of commits makes held purchases look again at most this often. */
 const RECALL_PAUSE_MS = 1000
@@ -30,6 +33,7 @@ export function createPurchaseWorker(options: PurchaseWorkerOptions): PurchaseWo
   let running: Promise<void> | undefined
   let closed = false
   let poked = false
+  let lingerMs = LINGER_MS
   let recallWanted = false
   let lastRecallMs = -Infinity
   let failures = 0
@@ -40,19 +44,19 @@ export function createPurchaseWorker(options: PurchaseWorkerOptions): PurchaseWo
     if (closed || running !== undefined || dueMs >= timerDueMs) return
     clearTimeout(timer)
     timerDueMs = dueMs
-    timer = setTimeout(start, dueMs - performance.now())
+    timer = setTimeout(start, Math.max(0, dueMs - performance.now()))
   }
 
   function start(): void {
     timerDueMs = Infinity
-    running = workOffDue().then((inMs) => {
+    running = workOnce().then((inMs) => {
       running = undefined
       startIn(inMs)
     })
   }
 
   /** Milliseconds until the next run. */
-  async function workOffDue(): Promise<number> {
+  async function workOnce(): Promise<number> {
     poked = false
     try {
       if (recallWanted && nowMs() - lastRecallMs >= RECALL_PAUSE_MS) {
@@ -60,9 +64,11 @@ export function createPurchaseWorker(options: PurchaseWorkerOptions): PurchaseWo
         lastRecallMs = nowMs()
         inbox.recallHeld()
       }
-      for (let batch = inbox.open(BATCH); batch.length > 0; batch = closed ? [] : inbox.open(BATCH)) await workOnPurchases(options, batch)
+      const batch = inbox.open(BATCH)
+      if (batch.length > 0) await workOnPurchases(options, batch)
       failures = 0
-      return nextInMs()
+      lingerMs = batch.length > QUIET_BATCH ? RUSH_LINGER_MS : LINGER_MS
+      return batch.length === BATCH ? 0 : nextInMs()
     } catch (error) {
       failures += 1
       log.error({ err: error, failures }, 'the purchase worker failed; it tries again')
@@ -71,10 +77,10 @@ export function createPurchaseWorker(options: PurchaseWorkerOptions): PurchaseWo
   }
 
   function nextInMs(): number {
-    if (poked) return LINGER_MS
     const dueAt = inbox.nextDueAt()
-    const dueInMs = dueAt === undefined ? Infinity : Date.parse(dueAt) - nowMs()
-    return recallWanted ? Math.min(dueInMs, lastRecallMs + RECALL_PAUSE_MS - nowMs()) : dueInMs
+    const dueInMs = poked ? 0 : dueAt === undefined ? Infinity : Date.parse(dueAt) - nowMs()
+    const recallInMs = recallWanted ? lastRecallMs + RECALL_PAUSE_MS - nowMs() : Infinity
+    return Math.max(lingerMs, Math.min(dueInMs, recallInMs))
   }
 
   startIn(0)
@@ -82,7 +88,7 @@ export function createPurchaseWorker(options: PurchaseWorkerOptions): PurchaseWo
     poke(reason) {
       if (reason === 'tip') recallWanted = true
       poked = true
-      if (failures === 0) startIn(LINGER_MS)
+      if (failures === 0) startIn(lingerMs)
     },
     async close() {
       closed = true

@@ -1,0 +1,19 @@
+/** The official stripe-mock on a free port of 127.0.0.1, for checking the form of requests. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { findProgram } from '../../support/parts.ts'
+import { waitFor } from '../../support/wait.ts'
+
+export async function startStripeMock(): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
+  const child = spawn(findProgram('stripe-mock')!, ['-http-addr', '127.0.0.1:0', '-https-addr', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+  const address = await waitFor(() => /HTTP at address: (127\.0\.0\.1:\d+)/.exec(output)?.[1], 'stripe-mock to listen')
+  return {
+    url: `http://${address}`,
+    async stop() {
+      child.kill()
+      await once(child, 'exit')
+    },
+  }
+}
