@@ -4,12 +4,13 @@
  * is about at its last good spec and touches nothing else. In-memory state without I/O: the same files give the same catalog.
  */
 import type { CatalogView } from './catalog-view.ts'
+import { createCatalogView, createHighestNumbers } from './catalog-view-of.ts'
 import { checkPlan, checkProduct, checkTenant } from './check.ts'
-import { createTenantIndex, type TenantIndex } from './tenant-index.ts'
 import type { ParsedSpec, SpecFile } from './parsed.ts'
 import type { Finding, Problem } from './problem.ts'
 import type { AnySpec, BlobId, Kind, Plan, Platform, Product, Tenant, TenantId } from './specs.ts'
-import { parseTenantNumber } from './tenant-id.ts'
+import { createTenantIndex, type TenantIndex } from './tenant-index.ts'
+import { contextOf } from './tenant-context.ts'
 
 /** A file put or removed (`parsed` absent). */
 export interface FileDelta {
@@ -44,14 +45,14 @@ export interface CatalogDelta {
   readonly tenants: ReadonlySet<TenantId>
 }
 
-interface MutableEntry {
+export interface MutableEntry {
   name: string
   good: Good | undefined
   claims: Claim[]
   findings: readonly Finding[]
 }
 
-type Entries = Record<Kind, Map<string, MutableEntry>>
+export type Entries = Record<Kind, Map<string, MutableEntry>>
 
 const NO_FINDINGS: readonly Finding[] = []
 
@@ -77,11 +78,12 @@ export function createCatalog(): Catalog {
   const entries: Entries = { Platform: new Map(), Product: new Map(), Plan: new Map(), Tenant: new Map() }
   const unsettled = new Set<TenantId>()
   const index: TenantIndex = createTenantIndex()
-
-  const view = catalogView(entries, index)
+  const numbers = createHighestNumbers()
+  const view = createCatalogView(entries, index, numbers)
 
   function apply(deltas: readonly FileDelta[]): CatalogDelta {
     const touched = claimFiles(files, entries, deltas)
+    for (const name of touched.Tenant) numbers.note(name)
     const shared = settleShared(entries, touched, view)
     const dirty = tenantsToSettle(entries, touched.Tenant, unsettled, shared)
     return { tenants: settleTenants({ entries, index, view, unsettled, dirty }) }
@@ -161,32 +163,40 @@ function duplicateFindings(entry: MutableEntry): Finding[] {
 
 /** Settles platform, products and plans; tells whose tenants are affected. */
 function settleShared(entries: Entries, touched: Record<Kind, Set<string>>, view: CatalogView): { readonly all: boolean; readonly products: Set<string>; readonly plans: Set<string> } {
-  let all = false
-  const products = new Set<string>()
-  const plans = new Set<string>()
-  for (const name of touched.Platform) all = settle(entryOf(entries.Platform, name), () => NO_FINDINGS) || all
-  const checkAll = <T extends AnySpec>(kind: 'Product' | 'Plan', check: (good: T, path: string) => readonly Finding[], into: Set<string>): void => {
-    for (const entry of entries[kind].values()) {
-      if (!touched[kind].has(entry.name) && entry.findings.length === 0 && touched.Product.size === 0 && touched.Plan.size === 0) continue
-      if (settle(entry, (good) => check(good.spec as T, good.path))) into.add(entry.name)
-    }
-  }
-  checkAll<Product>('Product', (product, path) => checkProduct(product, path, view), products)
-  checkAll<Plan>('Plan', (plan, path) => checkPlan(plan, path, view), plans)
-  return { all, products, plans }
+  if (touched.Platform.size + touched.Product.size + touched.Plan.size === 0) return { all: false, products: new Set(), plans: new Set() }
+  const platforms = settleTogether(entries.Platform, () => NO_FINDINGS)
+  const products = settleTogether<Product>(entries.Product, (product, path) => checkProduct(product, path, view))
+  const plans = settleTogether<Plan>(entries.Plan, (plan, path) => checkPlan(plan, path, view))
+  return { all: platforms.size > 0, products, plans }
 }
 
-/** Brings an entry in force or leaves it at its last good spec. True where something about it changed. */
-function settle(entry: MutableEntry, check: (good: Good) => readonly Finding[]): boolean {
-  const { good: before, findings: findingsBefore } = entry
-  const candidate = candidateOf(entry)
-  if (candidate.good === undefined) {
-    entry.findings = candidate.findings
-    return findingsBefore.length !== 0 || candidate.findings.length !== 0 || entry.claims.length === 0
+/**
+ * Takes all new specs of a kind in force, since they may refer to each other, then puts back those that break a rule, until
+ * nobody falls. Answers the names about which something is different now.
+ */
+function settleTogether<T extends AnySpec>(map: ReadonlyMap<string, MutableEntry>, check: (spec: T, path: string) => readonly Finding[]): Set<string> {
+  const before = new Map([...map.values()].map((entry) => [entry, { good: entry.good, findings: entry.findings.length, gone: entry.claims.length === 0 }]))
+  const candidates = new Set<MutableEntry>()
+  for (const entry of map.values()) {
+    const { good, findings } = candidateOf(entry)
+    entry.findings = findings
+    if (good === undefined) continue
+    entry.good = good
+    candidates.add(entry)
   }
-  entry.findings = check(candidate.good)
-  if (entry.findings.length === 0) entry.good = candidate.good
-  return before?.spec !== entry.good?.spec || findingsBefore.length !== entry.findings.length
+  for (let fallen = true; fallen; ) {
+    fallen = false
+    for (const entry of candidates) {
+      const findings = check(entry.good!.spec as T, entry.good!.path)
+      if (findings.length === 0) continue
+      entry.findings = findings
+      entry.good = before.get(entry)!.good
+      candidates.delete(entry)
+      fallen = true
+    }
+  }
+  const different = [...before].filter(([entry, was]) => was.good?.spec !== entry.good?.spec || was.findings !== entry.findings.length || was.gone)
+  return new Set(different.map(([{ name }]) => name))
 }
 
 function tenantsToSettle(entries: Entries, touched: ReadonlySet<string>, unsettled: ReadonlySet<string>, shared: ReturnType<typeof settleShared>): Set<TenantId> {
@@ -228,13 +238,15 @@ function settleTenants({ entries, index, view, unsettled, dirty }: Settling): Se
   }
   for (let fallen = true; fallen; ) {
     fallen = false
-    for (const [id, good] of [...candidates].sort(([a], [b]) => (a < b ? 1 : -1))) {
+    const context = contextOf(entries, index, view)
+    for (const [id, good] of candidates) {
       const entry = entries.Tenant.get(id)!
-      const findings = checkTenant(good.spec, good.path, tenantContext(entry, good.spec, index, view))
+      const findings = checkTenant(good.spec, good.path, context(good.spec))
       if (findings.length === 0) continue
       entry.findings = findings
       candidates.delete(id)
       fallen = true
+      context.forget(good.spec.spec.plan)
       if (entry.good === undefined) index.remove(id)
       else index.put(entry.good.spec as Tenant)
     }

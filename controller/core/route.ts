@@ -5,7 +5,8 @@
  * `snapshot` is JSON lines: a header, then one `put` record a tenant. The header names the log file beside it, to which the
  * controller appends a record for each change and which the gateway follows. A new snapshot (renamed into place) starts a new log.
  */
-import type { Limits, TenantId, TenantState, Timestamp } from './specs.ts'
+import type { DesiredTenant } from './desired.ts'
+import type { KeySpec, Limits, TenantId, TenantState, Timestamp } from './specs.ts'
 
 export interface SnapshotHeader {
   readonly format: 1
@@ -40,4 +41,31 @@ export interface RouteKey {
   /** SHA-256 of the whole key in hex. */
   readonly digest: string
   readonly expiresAt?: Timestamp
+}
+
+export interface RouteInput {
+  readonly desired: DesiredTenant
+  /** The product's public path prefix. */
+  readonly api: string | undefined
+  readonly upstream: Route['upstream']
+  readonly waiting?: string
+  readonly digestOf: (key: KeySpec) => string
+  readonly awaitingFirstUse: boolean
+}
+
+/** The route of a tenant: every live key's digest, in each state, so that the gateway can say why a known key is not served. */
+export function routeOf({ desired, api, upstream, waiting, digestOf, awaitingFirstUse }: RouteInput): Route {
+  return {
+    tenant: desired.tenant,
+    product: desired.product,
+    plan: desired.plan,
+    state: desired.state,
+    ...(desired.stateReason !== undefined && { stateReason: desired.stateReason }),
+    keys: desired.keys.map((key) => ({ id: key.id, digest: digestOf(key), ...(key.expiresAt !== undefined && { expiresAt: key.expiresAt }) })),
+    ...(api !== undefined && { api }),
+    ...(upstream && { upstream }),
+    ...(waiting !== undefined && { waiting }),
+    limits: desired.limits,
+    ...(awaitingFirstUse && { awaitingFirstUse }),
+  }
 }

@@ -22,9 +22,11 @@ export interface NewCommit extends CommitRequest {
 /** Never stored: `reset … from 0` at the stream's end drops it before fast-import writes refs. */
 const PENDING_REF = 'refs/tenantry/pending'
 
+/** --done: a stream that is cut off is an error, never a shorter commit. */
+export const IMPORT = ['fast-import', '--quiet', '--done', '--date-format=raw']
+
 export async function writeCommit(git: GitCommand, commit: NewCommit): Promise<CommitId> {
-  // --done: a stream that is cut off is an error, never a shorter commit.
-  const output = await git.run(['fast-import', '--quiet', '--done', '--date-format=raw'], { input: importStream(commit) })
+  const output = await git.run(IMPORT, { input: importStream(commit) })
   const id = output.toString('latin1').trim()
   if (!/^[0-9a-f]{40,64}$/.test(id)) throw new Error(`git fast-import did not name the commit it made in ${git.folder}, but answered ${JSON.stringify(id)}.`)
   return id as CommitId

@@ -17,6 +17,12 @@ export async function* addedPaths(git: GitCommand, revisions: string, folder: st
   }
 }
 
+/** Undefined for what names no commit. An option is never taken for a revision. */
+export async function resolveCommit(git: GitCommand, revision: string): Promise<CommitId | undefined> {
+  const output = await git.run(['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`]).catch(() => undefined)
+  return output === undefined ? undefined : (output.toString('utf8').trim() as CommitId)
+}
+
 const FIELDS = ['%H', '%an <%ae>', '%aI', '%s', '%(trailers:only=true,unfold=true)']
 
 export async function commitsTouching(git: GitCommand, revision: string, path: string, limit: number): Promise<CommitInfo[]> {

@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { CommitId } from '../core/specs.ts'
 import { readRef, settlePublish, type Branch } from './branch.ts'
-import type { GitCommand } from './git-command.ts'
+import { GitError, type GitCommand } from './git-command.ts'
 import { removeStaleLocks, type LockPolicy } from './locks.ts'
 import type { Remote } from './network.ts'
 
@@ -138,7 +138,9 @@ async function isSound(git: GitCommand, ref: string): Promise<boolean> {
     const tip = await readRef(git, ref)
     if (tip !== undefined) await git.run(['rev-list', '--objects', '--quiet', '--max-count=1', tip])
     return true
-  } catch {
+  } catch (error) {
+    // A git that could not start, or was killed, says nothing about the mirror: it must not cost what is known.
+    if (error instanceof GitError && error.exitCode === undefined) throw error
     return false
   }
 }

@@ -47,6 +47,8 @@ export interface GitRepository {
   refresh(): Promise<void>
   /** The branch's commit, or undefined where the branch does not exist. */
   tip(): Promise<CommitId | undefined>
+  /** The commit that a person names: a branch, a tag, the beginning of an id, `HEAD~2`. Undefined where there is none. */
+  resolve(revision: string): Promise<CommitId | undefined>
   /** Every file of a commit's tree. */
   list(commit: CommitId): AsyncIterable<TreeEntry>
   /** What differs between two trees; works across a force-push, since trees are compared and not history. */

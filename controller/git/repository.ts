@@ -8,7 +8,7 @@ import { createObjectReader, type ObjectReader } from './cat-file.ts'
 import { createGarbageCollection } from './collect-garbage.ts'
 import { writeCommit, type Person } from './fast-import.ts'
 import { checkObjectId, createGitCommand, type Environment, type GitCommand } from './git-command.ts'
-import { addedPaths, commitsTouching } from './history.ts'
+import { addedPaths, commitsTouching, resolveCommit } from './history.ts'
 import { createLocalBranch } from './local.ts'
 import { parseLocation, type Location } from './location.ts'
 import { STALE_LOCK_MS, type LockPolicy } from './locks.ts'
@@ -28,6 +28,8 @@ export interface RepositoryOptions {
   readonly environment: Environment
   readonly now: () => Date
   readonly committer?: Person
+  /** Only its objects are looked at, so a clone with a work tree will do. */
+  readonly readOnly?: true
   /** For each fetch and push. */
   readonly networkTimeoutMs?: number
   /** Failures of background work that nothing waits for. */
@@ -61,6 +63,7 @@ export async function createRepository(options: RepositoryOptions): Promise<GitR
       if (location.kind === 'remote') garbage.changed()
     },
     tip: branch.tip,
+    resolve: (revision) => resolveCommit(git, revision),
     list: (id) => noticing(listTree(git, id), suspect),
     changes: (from, to) => diffTrees(git, from, to).catch(rethrowAfter(suspect)),
     read: (blobs, maxBytes) => noticing(reader.read(blobs, maxBytes), suspect),
@@ -85,7 +88,7 @@ async function openLocal(git: GitCommand, options: RepositoryOptions, locks: Loc
   const bare = await git.run(['rev-parse', '--is-bare-repository']).catch((cause: unknown) => {
     throw new Error(`${git.folder} is not a git repository that can be read. Make one with "tenantry init", or set TENANTRY_REPOSITORY.`, { cause })
   })
-  if (bare.toString('utf8').trim() !== 'true') throw new Error(`${git.folder} is not a bare repository: use "git clone --bare", and push to that one.`)
+  if (options.readOnly !== true && bare.toString('utf8').trim() !== 'true') throw new Error(`${git.folder} is not a bare repository: use "git clone --bare", and push to that one.`)
   const branch = createLocalBranch({ git, branch: options.branch, locks })
   await branch.refresh()
   return { branch, suspect: () => undefined }

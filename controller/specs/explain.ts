@@ -120,7 +120,7 @@ function expected(path: FieldPath, wanted: string, found: unknown, words: readon
 function remedy(wanted: string, found: unknown): string {
   if (typeof found === 'string' && looksSecret(found)) return 'If this is a secret, revoke it: nothing secret belongs in git.'
   if (typeof found === 'string' && /^\d+(?:\.\d+)?$/.test(found) && wanted.startsWith('a whole number')) return `Write ${found} without quotes.`
-  if ((typeof found === 'number' || typeof found === 'boolean') && !/number/.test(wanted)) return `If ${String(found)} is meant as text, put it in quotes.`
+  if ((Number.isFinite(found) || typeof found === 'boolean') && !/number/.test(wanted)) return `If ${String(found)} is meant as text, put it in quotes.`
   return 'Change the value.'
 }
 

@@ -5,6 +5,7 @@ import { quote } from './field.ts'
 export function describeValue(value: unknown): string {
   if (value === null || value === undefined) return 'nothing'
   if (typeof value === 'string') return looksSecret(value) ? 'text' : `the text ${quote(value)}`
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'a number that is not finite'
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   return Array.isArray(value) ? 'a list' : 'a map of fields'
 }

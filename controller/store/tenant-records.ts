@@ -7,7 +7,7 @@ export interface TenantRecord {
   readonly tenant: TenantId
   readonly product: string
   readonly path: string
-  readonly goodBlob: BlobId | null
+  /** The spec that is in force. */
   readonly appliedBlob: BlobId | null
   readonly appliedRevision: CommitId | null
   readonly attemptedRevision: CommitId | null
@@ -21,7 +21,7 @@ export interface TenantRecords {
   get(tenant: TenantId): TenantRecord | undefined
   all(): Iterable<TenantRecord>
   /** Ids and blobs only: light enough for every tenant at a start. */
-  blobs(): Iterable<Pick<TenantRecord, 'tenant' | 'goodBlob' | 'appliedBlob' | 'removedAt'>>
+  blobs(): Iterable<Pick<TenantRecord, 'tenant' | 'path' | 'appliedBlob' | 'removedAt'>>
   /** Writes the row; no write where it stands so already. */
   put(record: TenantRecord): void
   remove(tenant: TenantId): void
@@ -34,7 +34,6 @@ interface Row {
   tenant: string
   product: string
   path: string
-  good_blob: string | null
   applied_blob: string | null
   applied_revision: string | null
   attempted_revision: string | null
@@ -44,11 +43,11 @@ interface Row {
   data_until: string | null
 }
 
-const COLUMNS = 'tenant, product, path, good_blob, applied_blob, applied_revision, attempted_revision, status, removed_at, removed_revision, data_until'
+const COLUMNS = 'tenant, product, path, applied_blob, applied_revision, attempted_revision, status, removed_at, removed_revision, data_until'
 
 export function createTenantRecords(db: Store): TenantRecords {
   const one = db.prepare(`SELECT ${COLUMNS} FROM tenants WHERE tenant = ?`)
-  const put = db.prepare(`INSERT OR REPLACE INTO tenants (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+  const put = db.prepare(`INSERT OR REPLACE INTO tenants (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const remove = db.prepare('DELETE FROM tenants WHERE tenant = ?')
   const get = (tenant: TenantId): TenantRecord | undefined => {
     const row = one.get(tenant) as Row | undefined
@@ -60,8 +59,8 @@ export function createTenantRecords(db: Store): TenantRecords {
       for (const row of db.prepare(`SELECT ${COLUMNS} FROM tenants ORDER BY tenant`).iterate() as Iterable<unknown>) yield fromRow(row as Row)
     },
     *blobs() {
-      const rows = db.prepare('SELECT tenant, good_blob AS goodBlob, applied_blob AS appliedBlob, removed_at AS removedAt FROM tenants').iterate() as Iterable<unknown>
-      for (const row of rows) yield row as Pick<TenantRecord, 'tenant' | 'goodBlob' | 'appliedBlob' | 'removedAt'>
+      const rows = db.prepare('SELECT tenant, path, applied_blob AS appliedBlob, removed_at AS removedAt FROM tenants').iterate() as Iterable<unknown>
+      for (const row of rows) yield row as Pick<TenantRecord, 'tenant' | 'path' | 'appliedBlob' | 'removedAt'>
     },
     put(record) {
       const values = toValues(record)
@@ -81,7 +80,6 @@ export function newRecord(tenant: TenantId, product: string, path: string): Tena
     tenant,
     product,
     path,
-    goodBlob: null,
     appliedBlob: null,
     appliedRevision: null,
     attemptedRevision: null,
@@ -97,7 +95,6 @@ function fromRow(row: Row): TenantRecord {
     tenant: row.tenant as TenantId,
     product: row.product,
     path: row.path,
-    goodBlob: row.good_blob as BlobId | null,
     appliedBlob: row.applied_blob as BlobId | null,
     appliedRevision: row.applied_revision as CommitId | null,
     attemptedRevision: row.attempted_revision as CommitId | null,
@@ -109,6 +106,6 @@ function fromRow(row: Row): TenantRecord {
 }
 
 function toValues(record: TenantRecord): (string | null)[] {
-  const { tenant, product, path, goodBlob, appliedBlob, appliedRevision, attemptedRevision, status, removedAt, removedRevision, dataUntil } = record
-  return [tenant, product, path, goodBlob, appliedBlob, appliedRevision, attemptedRevision, JSON.stringify(status), removedAt, removedRevision, dataUntil]
+  const { tenant, product, path, appliedBlob, appliedRevision, attemptedRevision, status, removedAt, removedRevision, dataUntil } = record
+  return [tenant, product, path, appliedBlob, appliedRevision, attemptedRevision, JSON.stringify(status), removedAt, removedRevision, dataUntil]
 }

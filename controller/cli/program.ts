@@ -1,0 +1,104 @@
+/** The command line: names, options and help. What a command does is in the file named after it. */
+import { Command, CommanderError, Option } from 'commander'
+import { approve } from './approve.ts'
+import { buy, type BuyOptions } from './buy.ts'
+import { end, resume, set, suspend } from './change.ts'
+import { EXIT, UsageError, type Answer, type CliContext, type ExitCode } from './context.ts'
+import { doctor } from './doctor.ts'
+import { down } from './down.ts'
+import { init } from './init.ts'
+import * as key from './key.ts'
+import { plan, type PlanOptions } from './plan.ts'
+import { status } from './status.ts'
+import { up, type StartSandbox } from './up.ts'
+import { validate } from './validate.ts'
+import { SettingsError } from '../settings.ts'
+
+type Reason = { reason?: string }
+
+/** Runs one command line; answers its exit code. */
+export async function runProgram(context: CliContext, args: readonly string[], startSandbox: StartSandbox): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.done
+  const program = new Command('tenantry').description('Hosted instances from a git repository: one tenant is one YAML file.').version(context.version, '-V, --version')
+  program.option('--json', "the command's answer as JSON on standard output").exitOverride().configureOutput({ writeOut: context.writeOut, writeErr: context.writeError })
+  program.showHelpAfterError('(add --help for what can be said)').enablePositionalOptions()
+  const answer = (work: Promise<Answer>): Promise<void> =>
+    work.then((result) => {
+      exitCode = result.exitCode ?? EXIT.done
+      context.writeOut(program.opts<{ json?: true }>().json ? `${JSON.stringify(result.json, null, 2)}\n` : result.text)
+    })
+  addRunning(program, context, answer, async () => {
+    exitCode = await up(context, startSandbox)
+  })
+  addRepository(program, context, answer)
+  addTenants(program, context, answer)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    return failure(context, error)
+  }
+}
+
+function failure(context: CliContext, error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid
+  context.writeError(`tenantry: ${error instanceof Error ? error.message : String(error)}\n`)
+  return error instanceof UsageError || error instanceof SettingsError ? EXIT.invalid : EXIT.failed
+}
+
+type AnswerWith = (work: Promise<Answer>) => Promise<void>
+
+function addRunning(program: Command, context: CliContext, answer: AnswerWith, runUp: () => Promise<void>): void {
+  program.command('up').description('the whole system in the foreground: controller, gateway, site').action(runUp)
+  program.command('down').description('end a running controller, its gateway and its SQ processes').action(() => answer(down(context)))
+  program.command('doctor').description('check what this installation needs and what stands open').action(() => answer(doctor(context)))
+  program
+    .command('status')
+    .description('what is in force, what waits and why, for one tenant or for all')
+    .argument('[tenant]')
+    .option('--watch', 'again every second, until interrupted')
+    .action(async (tenant: string | undefined, { watch }: { watch?: true }) => {
+      await answer(status(context, tenant))
+      while (watch) {
+        await new Promise((resolve) => setTimeout(resolve, 1000))
+        await answer(status(context, tenant))
+      }
+    })
+  program
+    .command('buy')
+    .description('sandbox only: a purchase through the real webhook path')
+    .requiredOption('--plan <plan>', 'the plan, such as sq-founder')
+    .requiredOption('--email <email>', "the buyer's address")
+    .requiredOption('--username <name>', 'unique in the product')
+    .addOption(new Option('--interval <interval>').choices(['month', 'year']).default('month'))
+    .action((options: BuyOptions) => answer(buy(context, options)))
+  program.command('version').description('the version').action(() => answer(Promise.resolve({ json: { version: context.version }, text: `${context.version}\n` })))
+}
+
+function addRepository(program: Command, context: CliContext, answer: AnswerWith): void {
+  program.command('init').description('a new tenant repository from the sample').argument('<dir>').option('--production', 'with the settings for production: shared SQ in a container').option('--empty', 'without the example tenants').action((dir: string, options: { production?: true; empty?: true }) => answer(init(context, dir, options)))
+  program.command('validate').description('every error of a tenant repository at once').argument('[dir]', 'a folder with the files, or a git repository; this installation’s without one').option('--rev <rev>', 'a revision of the git repository').action((dir: string | undefined, options: { rev?: string }) => answer(validate(context, dir, options)))
+  program
+    .command('plan')
+    .description('what a revision would do; never changes anything')
+    .option('--repository <dir>', 'a git repository; this installation’s without it')
+    .option('--base <rev>', 'the revision in force; what the controller took in last without it')
+    .option('--head <rev>', 'the revision to look at; the branch’s tip without it')
+    .addOption(new Option('--format <format>').choices(['text', 'json', 'markdown']).default('text'))
+    .option('--check', 'exit with 3 where there are changes, 4 where a person has to approve, 2 where files are invalid')
+    .action((options: PlanOptions) => answer(plan(context, options)))
+  program.command('approve').description('let the held removals of exactly this revision through').argument('<rev>').action((rev: string) => answer(approve(context, rev)))
+}
+
+function addTenants(program: Command, context: CliContext, answer: AnswerWith): void {
+  const changing = (command: Command): Command => command.option('--reason <text>', 'why, for the commit message')
+  changing(program.command('suspend').description('refuse requests, keep data').argument('<tenant>')).action((tenant: string, options: Reason) => answer(suspend(context, tenant, options)))
+  changing(program.command('resume').description('serve again').argument('<tenant>')).action((tenant: string, options: Reason) => answer(resume(context, tenant, options)))
+  changing(program.command('end').description('stop for good; data is kept for the retention period').argument('<tenant>')).action((tenant: string, options: Reason) => answer(end(context, tenant, options)))
+  changing(program.command('set').description('change fields, such as limits.storageMb=5000').argument('<tenant>').argument('<field=value...>')).action((tenant: string, fields: string[], options: Reason) => answer(set(context, tenant, fields, options)))
+  const keys = program.command('key').description('keys; changes are commits')
+  keys.command('list').description('all keys of a tenant, masked').argument('<tenant>').action((tenant: string) => answer(key.list(context, tenant)))
+  keys.command('show').description('print a whole key: the newest live one, or the one named').argument('<tenant>').argument('[key]').action((tenant: string, id: string | undefined) => answer(key.show(context, tenant, id)))
+  changing(keys.command('rotate').description('a new key; the old ones go on for the overlap').argument('<tenant>').argument('[key]', 'only this one')).action((tenant: string, id: string | undefined, options: Reason) => answer(key.rotate(context, tenant, id, options)))
+  changing(keys.command('revoke').description('a key stops working within a second').argument('<tenant>').argument('<key>')).action((tenant: string, id: string, options: Reason) => answer(key.revoke(context, tenant, id, options)))
+}

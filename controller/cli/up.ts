@@ -1,0 +1,142 @@
+/** `tenantry up`: the whole system in the foreground. Makes what it needs on a first run, says what it does, then what to try. */
+import { chmodSync, existsSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { pino } from 'pino'
+import { startController, type Controller } from '../controller.ts'
+import { gatewayVersion } from '../gateway/version.ts'
+import { createBareRepository } from '../git/bare-repository.ts'
+import { openInstallation, type Installation } from '../installation.ts'
+import type { Settings } from '../settings.ts'
+import { findSq, type SqProgram } from '../sq/find-sq.ts'
+import type { StripeConnection } from '../stripe-connection.ts'
+import { settingsOf, type CliContext, type ExitCode, EXIT } from './context.ts'
+import { removeRunFile, runFilePath, type RunFile } from './run-file.ts'
+import { sampleFiles } from './sample.ts'
+
+/** The sandbox's double of Stripe, loaded by the entry point alone. */
+export interface Sandbox {
+  readonly connection: StripeConnection
+  readonly url: string
+  close(): Promise<void>
+}
+
+export type StartSandbox = (options: { readonly installation: Installation; readonly webhookUrl: () => string; readonly now: () => Date }) => Promise<Sandbox>
+
+const DRAIN_WITHIN_MS = 9_000
+
+export async function up(context: CliContext, startSandbox: StartSandbox): Promise<ExitCode> {
+  const settings = settingsOf(context)
+  const say = progress(context)
+  await makeRepository(context, settings, say)
+  const log = pino({ level: settings.logLevel, base: null, redact: ['*.key', '*.secret', '*.token', '*.authorization', 'headers'] }, logDestination(context, settings))
+  const sq = await findSq(settings.sqBin, context.machine.environment, context.programFolder, context.machine.node)
+  say(sq.description)
+  let controller: Controller | undefined
+  const installation = await openInstallation(settings, {
+    environment: context.machine.environment,
+    now: context.now,
+    onCommit: () => controller?.poke(),
+    onProgress: (read, total) => say(`reading specs: ${read} of ${total}`),
+    onBackgroundError: (err) => log.warn({ err }, 'background work of git failed'),
+  })
+  let publicUrl = ''
+  const sandbox = settings.stripe.kind === 'sandbox' ? await startSandbox({ installation, webhookUrl: () => `${publicUrl}/api/stripe/webhook`, now: context.now }) : undefined
+  controller = await startController({
+    installation,
+    machine: context.machine,
+    log,
+    sqCommand: sq.command,
+    gatewayCommand: [context.machine.node, path.join(context.programFolder, 'controller/gateway/main.ts')],
+    gatewayVersion: await gatewayVersion(),
+    stripe: sandbox?.connection ?? accountOf(settings),
+  })
+  publicUrl = `http://127.0.0.1:${controller.gateway.port}`
+  const run = writeRunFile(context, settings, controller, publicUrl, sandbox?.url)
+  await announce(context, settings, controller, run, sq, say)
+  const signal = await new Promise<'SIGINT' | 'SIGTERM'>((resolve) => context.onSignal(resolve))
+  return stop(context, signal, { controller, sandbox, installation, settings })
+}
+
+/** SIGTERM, from a service manager: the controller alone ends, customers are served on. Ctrl-C, from a person: all of it ends. */
+async function stop(context: CliContext, signal: 'SIGINT' | 'SIGTERM', parts: { controller: Controller; sandbox: Sandbox | undefined; installation: Installation; settings: Settings }): Promise<ExitCode> {
+  const { controller, sandbox, installation, settings } = parts
+  context.writeError(signal === 'SIGINT' ? 'stopping everything (SIGTERM would leave the gateway and SQ running) …\n' : 'stopping the controller; the gateway and SQ go on …\n')
+  const end = async (): Promise<void> => {
+    await controller.drain()
+    if (signal === 'SIGINT') await controller.stopDataPath()
+    await sandbox?.close()
+    removeRunFile(settings.home)
+    await installation.close()
+  }
+  const limit = new Promise<'late'>((resolve) => setTimeout(() => resolve('late'), DRAIN_WITHIN_MS).unref())
+  if ((await Promise.race([end(), limit])) === 'late') context.writeError('what still ran is left to the next start\n')
+  return EXIT.done
+}
+
+async function makeRepository(context: CliContext, settings: Settings, say: (line: string) => void): Promise<void> {
+  if (settings.repository !== path.join(settings.home, 'tenants.git') || existsSync(path.join(settings.repository, 'HEAD'))) return
+  say(`making a tenant repository from the sample: ${settings.repository}`)
+  await createBareRepository({ folder: settings.repository, branch: settings.branch, files: sampleFiles(context), message: 'sample: a first tenant repository', environment: context.machine.environment, now: context.now })
+}
+
+function accountOf({ stripe }: Settings): StripeConnection {
+  if (stripe.kind !== 'account') throw new Error('there is neither a Stripe account nor a sandbox')
+  return { ...stripe, kind: 'account' }
+}
+
+function progress(context: CliContext): (line: string) => void {
+  return (line) => context.writeError(`tenantry: ${line}\n`)
+}
+
+/** For a person at a terminal the log goes to a file and the terminal shows progress; elsewhere it is JSON on standard output. */
+function logDestination(context: CliContext, settings: Settings): ReturnType<typeof pino.destination> {
+  if (!context.isTerminal) return pino.destination({ dest: 1, sync: false })
+  const dest = path.join(settings.home, 'tenantry.log')
+  context.writeError(`tenantry: log: ${dest}\n`)
+  return pino.destination({ dest, mkdir: true, sync: false })
+}
+
+function writeRunFile(context: CliContext, settings: Settings, controller: Controller, localUrl: string, sandboxUrl: string | undefined): RunFile {
+  const adminUrl = controller.adminUrl
+  const run: RunFile = {
+    pid: context.machine.pid,
+    publicUrl: settings.publicUrl ?? `http://localhost:${controller.gateway.port}`,
+    localUrl,
+    adminUrl,
+    port: controller.gateway.port,
+    adminPort: Number(new URL(adminUrl).port),
+    ...(sandboxUrl !== undefined && { sandboxUrl }),
+  }
+  writeFileSync(runFilePath(settings.home), `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 })
+  chmodSync(runFilePath(settings.home), 0o600)
+  return run
+}
+
+async function announce(context: CliContext, settings: Settings, controller: Controller, run: RunFile, sq: SqProgram, say: (line: string) => void): Promise<void> {
+  say('bringing tenants into force …')
+  await controller.loop.settle()
+  const engine = await controller.runtime.availability()
+  say(engine.kind === 'available' ? `container engine: Docker ${engine.version}` : `no container engine: ${engine.reason}. Products that need one wait. ${engine.fix}`)
+  if (sq.warning !== undefined) say(`warning: ${sq.warning}`)
+  const { tenants } = controller.overview()
+  say(`${tenants.ready} of ${tenants.total - tenants.retained} tenants are served; \`npx tenantry status\` says why others are not`)
+  const sandbox = run.sandboxUrl === undefined ? [] : ['  npx tenantry buy --plan sq-founder --email ada@example.com --username ada', '                                            buy in the sandbox: answers with the key']
+  context.writeError(
+    [
+      '',
+      `Tenantry is up.   public ${run.publicUrl}   operations ${run.adminUrl}/metrics`,
+      '',
+      'Try:',
+      ...sandbox,
+      `  curl -H "Authorization: Bearer KEY" -d "hello" "${run.publicUrl}/api/v2/update?p=notes&c=1.1.1/1.1.1/1.1.1"`,
+      '                                            store something',
+      `  curl -H "Authorization: Bearer KEY" "${run.publicUrl}/api/v2/select?p=notes&c=1.1.1/1.1.1/1.1.1"`,
+      '                                            fetch it',
+      `  git clone ${settings.repository} /tmp/tenants   change limits.storageMb of a tenant, commit, push: it is applied as you look`,
+      '  npx tenantry status                       what runs, what waits, and why',
+      '',
+      'Ctrl-C stops everything.',
+      '',
+    ].join('\n'),
+  )
+}

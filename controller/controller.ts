@@ -1,0 +1,254 @@
+/**
+ * Joins the parts to the running controller: which adapter stands behind which port is decided here and nowhere else. Read it
+ * from top to bottom to see what the program consists of.
+ */
+import { chmodSync, existsSync, unlinkSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import type { ShardName } from './core/placement.ts'
+import type { Product, TenantId } from './core/specs.ts'
+import { renderTenantsJson } from './core/tenants-json.ts'
+import { routesFolder, webSocketPath } from './gateway/sockets.ts'
+import { createRouteWriter } from './gateway/route-writer.ts'
+import { adminTokenOf, type Installation } from './installation.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { startPayments, type Payments } from './payments.ts'
+import { createExecutor } from './reconcile/executor.ts'
+import { createLoop, type Loop } from './reconcile/loop.ts'
+import type { ReconcileDependencies } from './reconcile/ports.ts'
+import { createWorld, type World } from './reconcile/world.ts'
+import { connectEngine } from './runtime/docker/engine.ts'
+import { createDockerRuntime } from './runtime/docker/runtime.ts'
+import type { ContainerRuntime } from './runtime/port.ts'
+import { createGatewayProcess, type GatewayProcess, type GatewayStatus } from './runtime/process/gateway-process.ts'
+import { createSqProcesses, type SqProcesses } from './runtime/process/sq-processes.ts'
+import { createContainerInstances } from './sq/container-instances.ts'
+import { shardFolders, type ShardFolders } from './sq/files.ts'
+import type { SqInstances } from './sq/instance.ts'
+import { shardMembers, shardProduct } from './sq/members.ts'
+import { createShards, type Shards } from './sq/shards.ts'
+import { createInbox } from './store/inbox.ts'
+import { createTimeline } from './store/timeline.ts'
+import type { StripeConnection } from './stripe-connection.ts'
+import { createAdmin } from './web/admin.ts'
+import type { FirstPage } from './web/first-page.ts'
+import { createSite } from './web/site.ts'
+import { createStatusReader, type Overview } from './web/status-reader.ts'
+
+/** What the entry point gives: the parts of `process` that the controller needs. */
+export interface Machine {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly node: string
+  readonly pid: number
+  readonly kill: (pid: number, signal: NodeJS.Signals) => void
+  /** `UID:GID` of this program. */
+  readonly user: string
+  readonly now: () => Date
+  readonly chance: () => number
+}
+
+export interface ControllerOptions {
+  readonly installation: Installation
+  readonly machine: Machine
+  readonly log: Logger
+  readonly sqCommand: readonly [string, ...string[]]
+  readonly gatewayCommand: readonly [string, ...string[]]
+  readonly gatewayVersion: string
+  readonly stripe: StripeConnection
+}
+
+export interface Controller {
+  readonly loop: Loop
+  readonly payments: Payments
+  readonly gateway: GatewayStatus
+  readonly adminUrl: string
+  readonly runtime: ContainerRuntime
+  overview(): Overview
+  poke(): void
+  /** Takes no more work and lets what runs end. The gateway and SQ go on. */
+  drain(): Promise<void>
+  /** Ends the gateway and every SQ process as well. */
+  stopDataPath(): Promise<void>
+}
+
+const CONCURRENCY = 16
+const ADOPTED_CHECK_MS = 1_000
+const GATEWAY_CHECK_MS = 1_000
+
+export async function startController(options: ControllerOptions): Promise<Controller> {
+  const { installation, machine, log } = options
+  const { settings, stores, source } = installation
+  const folders = shardFolders(settings.home)
+  const runtime = createDockerRuntime({ docker: connectEngine(settings.dockerHost), installation: installation.id, now: machine.now, log })
+  const routes = createRouteWriter(routesFolder(settings.home), { links: {}, now: machine.now })
+  await routes.load()
+  const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, lastApplied: lastApplied(installation) })
+  const inbox = createInbox(stores.durable, { now: machine.now, mark: createTimeline(stores.durable).mark })
+  const metrics: Metrics = createMetrics({ catalog: installation.catalog, world, loop: () => started?.state, findings: () => installation.catalog.findings().length, inbox: () => inboxCounts(inbox.counts()), now: machine.now })
+  const processes = createSqProcesses({ command: options.sqCommand, folders, environment: childEnvironment(machine), now: machine.now, chance: machine.chance, kill: machine.kill, onExit: (shard) => started?.hint(shard) })
+  const shards = composeShards(installation, { world, folders, runtime, processes, user: machine.user, onReload: metrics.reload })
+  const deps: ReconcileDependencies = { ...stores, catalog: installation.catalog, world, shards, folders, runtime, routes, keyring: installation.keyring, observer: metrics.observer, log, now: machine.now, chance: machine.chance }
+
+  let payments: Payments | undefined
+  let started: Loop | undefined
+  const loop = createLoop({
+    deps,
+    source,
+    executor: createExecutor(deps),
+    concurrency: CONCURRENCY,
+    resyncMs: settings.resyncMs,
+    onPass: metrics.pass,
+    onRevision(revision) {
+      stores.meta.set('revision', revision)
+      payments?.poke('tip')
+    },
+  })
+  started = loop
+
+  let publicUrl = settings.publicUrl ?? ''
+  payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl })
+  const site = await listenSite(settings.home, createSite({ payments, page: () => firstPageOf(installation), firstUse: firstUse(deps), log }))
+  const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
+  const gateway = await gatewayProcess.ensure()
+  publicUrl = settings.publicUrl ?? `http://localhost:${gateway.port}`
+  const status = createStatusReader(stores)
+  const admin = createAdmin({ token: adminTokenOf(settings), registry: metrics.registry, loop, status })
+  const adminUrl = await admin.listen({ port: settings.adminPort, host: '127.0.0.1' })
+
+  const stopHints = await startHints({ installation, loop, runtime, processes, gatewayProcess, log })
+  loop.poke()
+
+  async function drain(): Promise<void> {
+    await stopHints()
+    await Promise.all([site.close(), admin.close()])
+    await payments?.close()
+    await loop.close()
+    await routes.close()
+  }
+
+  return { loop, payments, gateway, adminUrl, runtime, overview: status.overview, poke: loop.poke, drain, stopDataPath: () => stopDataPath(world, shards, gatewayProcess, installation) }
+}
+
+/** Everything that may say "look": all of them are hints, the timer in the loop is the truth. */
+async function startHints({ installation, loop, runtime, processes, gatewayProcess, log }: { installation: Installation; loop: Loop; runtime: ContainerRuntime; processes: SqProcesses; gatewayProcess: GatewayProcess; log: Logger }): Promise<() => Promise<void>> {
+  const stopWatch = await installation.repository.watch(loop.poke)
+  const stopEvents = runtime.watch((name) => loop.hint(name as TenantId))
+  const adopted = setInterval(() => void processes.checkAdopted().catch((err: unknown) => log.warn({ err }, 'the process table could not be read')), ADOPTED_CHECK_MS)
+  const gateway = setInterval(() => void gatewayProcess.ensure().then(({ action }) => action === 'started' && log.warn('the gateway had ended and was started again')).catch((err: unknown) => log.error({ err }, 'the gateway does not run')), GATEWAY_CHECK_MS)
+  return async () => {
+    clearInterval(adopted)
+    clearInterval(gateway)
+    stopEvents()
+    await stopWatch()
+  }
+}
+
+function composeShards(installation: Installation, parts: { world: World; folders: ShardFolders; runtime: ContainerRuntime; processes: SqProcesses; user: string; onReload: (seconds: number) => void }): Shards {
+  const { catalog, keyring } = installation
+  const { world, folders, runtime, processes, user } = parts
+  const containers = new Map<string, SqInstances>()
+
+  function instances(shard: ShardName): SqInstances {
+    const { run } = shardProduct(catalog, shard).product.spec
+    if (run.kind !== 'shared-sq' || run.engine === 'process') return processes
+    const { name } = shardProduct(catalog, shard).product.metadata
+    const key = `${name} ${run.image}`
+    const found = containers.get(key) ?? createContainerInstances({ runtime, folders, product: name, image: run.image ?? '', user })
+    containers.set(key, found)
+    return found
+  }
+
+  return createShards({
+    folders,
+    instances,
+    onReload: parts.onReload,
+    render(shard) {
+      const { product, index } = shardProduct(catalog, shard)
+      return renderTenantsJson({ instance: shard, ...shardSizes(product, catalog), members: shardMembers(world, product, index), dataFolder: (id) => folders.data(shard, id), probeFolder: folders.probe(shard) }, keyring)
+    },
+  })
+}
+
+/** What tenants.json says of the product: the brief's `max_tenants` and `default_quota_mb`, the quota of its cheapest plan. */
+function shardSizes(product: Product, catalog: Installation['catalog']): { maxTenants: number; defaultQuotaMb: number | null } {
+  const plans = [...catalog.plans()].filter(({ spec }) => spec.product === product.metadata.name)
+  const cheapest = plans.sort((a, b) => (a.spec.prices.month?.amount ?? Infinity) - (b.spec.prices.month?.amount ?? Infinity))[0]
+  const quota = cheapest?.spec.limits.storageMb
+  return { maxTenants: product.spec.run.kind === 'shared-sq' ? product.spec.run.tenantsPerShard : 1, defaultQuotaMb: typeof quota === 'number' ? quota : null }
+}
+
+function lastApplied({ stores, catalog }: Installation) {
+  return (id: TenantId) => {
+    const record = stores.records.get(id)
+    if (record === undefined || record.appliedBlob === null || (record.removedAt !== null && record.dataUntil !== null && !catalog.entry(id))) return undefined
+    const good = catalog.entry(id)?.good
+    if (good?.blob === record.appliedBlob) return { spec: good.spec }
+    const spec = stores.cache.getMany([record.appliedBlob]).get(record.appliedBlob)
+    return spec?.kind === 'Tenant' ? { spec } : undefined
+  }
+}
+
+/** The gateway reports a tenant's first successful request: the last step of its purchase's timeline. */
+function firstUse({ timeline, world, now, log }: ReconcileDependencies) {
+  return (tenant: TenantId, at: string): void => {
+    const trace = timeline.traceOf(tenant)
+    if (trace === undefined || world.desired(tenant) === undefined) return
+    timeline.mark({ trace, step: 'first-use', tenant, at: Number.isNaN(Date.parse(at)) ? now().toISOString() : at })
+    log.info({ tenant, trace }, 'first use')
+  }
+}
+
+/** What the first page shows: claimed numbers come from the repository alone. */
+function firstPageOf({ catalog, settings }: Installation): FirstPage {
+  const plans = [...catalog.plans()].map(({ metadata, spec }) => ({
+    name: metadata.name,
+    title: spec.title,
+    price: Object.entries(spec.prices).map(([interval, { amount, currency }]) => `${(amount / 100).toFixed(2)} ${currency.toUpperCase()} a ${interval}`).join(', ') || 'free',
+    left: spec.slots === undefined ? '' : `${Math.max(0, spec.slots - catalog.slotsTaken(metadata.name))} of ${spec.slots}`,
+  }))
+  return { plans, sandbox: settings.stripe.kind === 'sandbox' }
+}
+
+function inboxCounts({ pending, held }: { readonly pending: number; readonly held: number }): Record<string, number> {
+  return { pending, held }
+}
+
+/** Children get what programs need to run, and none of the controller's secrets. */
+function childEnvironment({ environment }: Machine): Record<string, string> {
+  const names = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
+  return Object.fromEntries(names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])))
+}
+
+/** One controller a HOME: the web socket says whether there is one. */
+async function listenSite(home: string, site: FastifyInstance): Promise<FastifyInstance> {
+  const socket = webSocketPath(home)
+  if (await answers(socket)) throw new Error(`A controller runs on ${home} already. Stop it with \`tenantry down\`, or set TENANTRY_HOME to another folder.`)
+  if (existsSync(socket)) unlinkSync(socket)
+  await site.listen({ path: socket })
+  chmodSync(socket, 0o600)
+  return site
+}
+
+function answers(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = createConnection(socketPath)
+    connection.once('connect', () => {
+      connection.destroy()
+      resolve(true)
+    })
+    connection.once('error', () => resolve(false))
+  })
+}
+
+async function stopDataPath(world: World, shards: Shards, gateway: GatewayProcess, { catalog }: Installation): Promise<void> {
+  await gateway.stop()
+  const names = new Set<ShardName>()
+  for (const { place } of world.allDesired()) if (place.kind === 'shard') names.add(place.shard)
+  const ofProcesses = [...names].filter((shard) => {
+    const { run } = shardProduct(catalog, shard).product.spec
+    return run.kind === 'shared-sq' && run.engine === 'process'
+  })
+  await Promise.all(ofProcesses.map((shard) => shards.stop(shard)))
+}
+

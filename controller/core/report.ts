@@ -1,0 +1,109 @@
+/** What a revision would do, as a value for people and for CI: tenants, capacity, money and risks. Made from the same diff that the loop acts on. */
+import type { Catalog } from './catalog.ts'
+import { diffTenant, orderChanges, takesOut, type TenantChange } from './change-set.ts'
+import { containerNeeds } from './container.ts'
+import { gateDeletions } from './deletion-gate.ts'
+import { desireTenant, type DesiredTenant } from './desired.ts'
+import type { Plan, TenantId, Timestamp } from './specs.ts'
+
+export interface Totals {
+  readonly tenants: number
+  readonly storageMb: number
+  /** Of containers that run. */
+  readonly memoryMb: number
+  readonly cpus: number
+  /** Per month, by currency, in its smallest unit; a yearly price counts a twelfth where a plan has no monthly one. */
+  readonly monthly: Readonly<Record<string, number>>
+}
+
+export interface Risk {
+  readonly kind: 'approval-needed' | 'stops-serving' | 'key-ends' | 'limit-lowered' | 'engine-changed'
+  readonly tenant: TenantId | undefined
+  readonly message: string
+}
+
+export interface Report {
+  readonly changes: readonly TenantChange[]
+  readonly before: Totals
+  readonly after: Totals
+  readonly risks: readonly Risk[]
+  /** Above the deletion limit: the loop would hold the removals until a person approves. */
+  readonly approvalNeeded: boolean
+}
+
+type DesiredById = ReadonlyMap<TenantId, DesiredTenant>
+
+/** Everything that is desired of a catalog at an instant. */
+export function desiredOf(catalog: Catalog, now: Timestamp): Map<TenantId, DesiredTenant> {
+  const all = new Map<TenantId, DesiredTenant>()
+  for (const tenant of catalog.tenants()) {
+    const product = catalog.productInForce(tenant.spec.product)
+    const plan = catalog.planInForce(tenant.spec.plan)
+    const desired = product && plan && desireTenant(tenant, product, plan, now)
+    if (desired !== undefined) all.set(tenant.metadata.name, desired)
+  }
+  return all
+}
+
+export interface Side {
+  readonly catalog: Catalog
+  readonly desired: DesiredById
+  readonly totals: Totals
+}
+
+export function sideOf(catalog: Catalog, now: Timestamp): Side {
+  const desired = desiredOf(catalog, now)
+  return { catalog, desired, totals: totalsOf(catalog, desired) }
+}
+
+/** Compares two revisions. A tenant whose file became invalid stays at its last good spec, so it is no change. */
+export function compare(base: Side, head: Side): Report {
+  const changes: TenantChange[] = []
+  for (const id of new Set([...base.desired.keys(), ...head.desired.keys()])) {
+    const gone = head.desired.get(id) === undefined && head.catalog.entry(id) !== undefined
+    const change = gone ? undefined : diffTenant(base.desired.get(id), head.desired.get(id))
+    if (change !== undefined) changes.push(change)
+  }
+  const leaving = changes.filter(({ action }) => takesOut(action))
+  const limit = base.catalog.platform?.spec.deletionLimit ?? { count: 0, sharePercent: 0 }
+  const gate = leaving.length === 0 ? { kind: 'open' as const } : gateDeletions(limit, base.desired.size, leaving.length)
+  const approval: Risk[] = gate.kind === 'held' ? [{ kind: 'approval-needed', tenant: undefined, message: `${gate.asked} tenants would be taken out of service; ${gate.allowed} a revision are let through without approval` }] : []
+  return { changes: orderChanges(changes), before: base.totals, after: head.totals, risks: [...approval, ...changes.flatMap((change) => risksOf(change, base, head))], approvalNeeded: gate.kind === 'held' }
+}
+
+function risksOf({ tenant, action, fields }: TenantChange, base: Side, head: Side): Risk[] {
+  const risks: Risk[] = []
+  const now = base.desired.get(tenant)
+  const then = head.desired.get(tenant)
+  if (action === 'remove' || action === 'end' || action === 'suspend') risks.push({ kind: 'stops-serving', tenant, message: `${tenant} stops being served (${action})` })
+  const lost = now?.keys.filter((key) => then !== undefined && !then.keys.some(({ id }) => id === key.id)) ?? []
+  for (const { id } of lost) risks.push({ kind: 'key-ends', tenant, message: `key ${id} of ${tenant} stops working` })
+  for (const { field, from, to } of fields) {
+    if (field.startsWith('limits.') && Number(to) < Number(from)) risks.push({ kind: 'limit-lowered', tenant, message: `${field} of ${tenant} is lowered from ${from} to ${to}` })
+  }
+  return risks
+}
+
+function totalsOf(catalog: Catalog, desired: DesiredById): Totals {
+  const totals = { tenants: 0, storageMb: 0, memoryMb: 0, cpus: 0, monthly: {} as Record<string, number> }
+  for (const tenant of desired.values()) {
+    if (tenant.state === 'ended') continue
+    totals.tenants++
+    if (typeof tenant.limits.storageMb === 'number') totals.storageMb += tenant.limits.storageMb
+    const run = catalog.productInForce(tenant.product)?.spec.run
+    if (run?.kind === 'container' && tenant.state === 'active') {
+      const needs = containerNeeds(run, tenant.limits)
+      totals.memoryMb += needs.memoryMb
+      totals.cpus += needs.cpus
+    }
+    const price = monthlyPrice(catalog.planInForce(tenant.plan))
+    if (price !== undefined) totals.monthly[price.currency] = (totals.monthly[price.currency] ?? 0) + price.amount
+  }
+  return totals
+}
+
+function monthlyPrice(plan: Plan | undefined): { readonly amount: number; readonly currency: string } | undefined {
+  const { month, year } = plan?.spec.prices ?? {}
+  if (month !== undefined) return month
+  return year && { amount: Math.round(year.amount / 12), currency: year.currency }
+}

@@ -1,0 +1,78 @@
+/** Joins Stripe's hooks to the store and the repository: webhook to inbox, worker to commit, checkout to the site. */
+import { randomBytes } from 'node:crypto'
+import { Counter, type Registry } from 'prom-client'
+import type { Logger } from 'pino'
+import { createCheckoutRoutes } from '../hooks/stripe/checkout-routes.ts'
+import { createStripeClient } from '../hooks/stripe/client.ts'
+import { createStripeWebhook } from '../hooks/stripe/webhook.ts'
+import { createPurchaseWorker } from '../hooks/stripe/worker.ts'
+import type { FastifyPluginAsync } from 'fastify'
+import type { Machine } from './controller.ts'
+import type { Installation } from './installation.ts'
+import { stringifyTenant } from './specs/write.ts'
+import { createHighestNumbers } from './store/highest-numbers.ts'
+import type { Inbox } from './store/inbox.ts'
+import { createTimeline } from './store/timeline.ts'
+import type { StripeConnection } from './stripe-connection.ts'
+
+export interface Payments {
+  /** Webhook and checkout, for the public site. */
+  readonly routes: readonly FastifyPluginAsync[]
+  poke(reason: 'event' | 'tip'): void
+  close(): Promise<void>
+}
+
+export interface PaymentsOptions {
+  readonly installation: Installation
+  readonly inbox: Inbox
+  readonly stripe: StripeConnection
+  readonly machine: Machine
+  readonly log: Logger
+  readonly registry: Registry
+  /** Where a buyer comes back to; known once the gateway listens. */
+  readonly publicUrl: () => string
+}
+
+export function startPayments({ installation, inbox, stripe: connection, machine, log, registry, publicUrl }: PaymentsOptions): Payments {
+  const { stores, keyring } = installation
+  const registers = [registry]
+  const webhooks = new Counter({ name: 'tenantry_webhooks_total', help: 'Webhooks answered, by outcome.', labelNames: ['outcome'], registers })
+  const purchases = new Counter({ name: 'tenantry_purchase_attempts_total', help: 'Attempts to turn a payment into a tenant, by outcome.', labelNames: ['outcome', 'reason'], registers })
+  const stripe = createStripeClient({ secretKey: connection.secretKey, ...(connection.apiBase !== undefined && { apiBase: connection.apiBase }) })
+  const worker = createPurchaseWorker({
+    inbox,
+    stripe,
+    writer: installation.writer,
+    highestNumbers: createHighestNumbers(stores.durable),
+    mark: createTimeline(stores.durable).mark,
+    stringify: stringifyTenant,
+    installation: installation.id,
+    masterVersion: keyring.masterVersion,
+    now: machine.now,
+    chance: machine.chance,
+    newNonce: () => randomBytes(16).toString('hex'),
+    log,
+    count: (outcome, reason) => purchases.inc({ outcome, reason }),
+  })
+  const webhook = createStripeWebhook({
+    inbox,
+    webhooks: stripe.webhooks,
+    secret: connection.webhookSecret,
+    now: machine.now,
+    newTrace: () => randomBytes(16).toString('hex'),
+    poke: () => worker.poke('event'),
+    log,
+    count: (outcome) => webhooks.inc({ outcome }),
+  })
+  const checkout = createCheckoutRoutes({
+    stripe,
+    catalog: () => installation.catalog,
+    get publicUrl() {
+      return publicUrl()
+    },
+    installation: installation.id,
+    now: machine.now,
+    log,
+  })
+  return { routes: [webhook, checkout], poke: worker.poke, close: worker.close }
+}

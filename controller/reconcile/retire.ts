@@ -1,0 +1,81 @@
+/**
+ * The end of a tenant, in two steps that are never one. First: stopped, with its data kept for the retention period. Then, when
+ * that is over and nobody brought it back: data removed, as an audited step of its own.
+ */
+import { rm } from 'node:fs/promises'
+import type { DesiredTenant } from '../core/desired.ts'
+import { isPast } from '../core/keys.ts'
+import { shardOf } from '../core/placement.ts'
+import type { CommitId, Product, TenantId, Timestamp } from '../core/specs.ts'
+import { withConditions, withoutCondition } from '../core/status.ts'
+import type { TenantRecord } from '../store/tenant-records.ts'
+import type { ReconcileDependencies } from './ports.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const STOP_GRACE_SECONDS = 10
+
+/** Stops a tenant whose file is gone and notes until when its data is kept. */
+export async function retire(deps: ReconcileDependencies, id: TenantId, desired: DesiredTenant | undefined, revision: CommitId): Promise<void> {
+  const record = deps.records.get(id)
+  await deps.routes.drop([id])
+  if (desired?.place.kind === 'shard') {
+    await deps.shards.sync(desired.place.shard)
+  } else {
+    await deps.runtime.remove(id, STOP_GRACE_SECONDS)
+  }
+  deps.world.retired(id)
+  if (record === undefined) return
+  const at = deps.now().toISOString()
+  deps.records.put(outOfService(deps, { ...record, attemptedRevision: revision, appliedRevision: revision }, at, 'Removed', revision))
+  deps.deletions.forget(id)
+  deps.audit.add({ at, actor: 'controller', action: 'stop', tenant: id, detail: `file removed in ${revision}; data kept until ${deps.records.get(id)?.dataUntil}` })
+}
+
+/** The record of a tenant that is stopped from `at` on. The clock of its data starts once. */
+export function outOfService(deps: ReconcileDependencies, record: TenantRecord, at: Timestamp, reason: 'Removed' | 'Ended', revision: CommitId): TenantRecord {
+  const now = deps.now().toISOString()
+  const removedAt = record.removedAt ?? at
+  const dataUntil = record.dataUntil ?? new Date(Date.parse(removedAt) + retentionDays(deps) * DAY_MS).toISOString()
+  const status = withConditions(
+    withoutCondition(record.status, 'Held'),
+    [
+      { type: 'Ready', status: false, reason, message: reason === 'Removed' ? 'its file was removed from the repository' : 'its file says that it has ended' },
+      { type: 'DataKept', status: true, reason: 'Retention', message: `data is kept until ${dataUntil}` },
+    ],
+    now,
+  )
+  return { ...record, removedAt, removedRevision: record.removedRevision ?? revision, dataUntil, status: { ...status, failures: 0 } }
+}
+
+/** Without a readable platform file data is kept for a long time: an error never shortens anything. */
+function retentionDays({ catalog }: ReconcileDependencies): number {
+  return catalog.platform?.spec.retentionDays ?? 365
+}
+
+/** Removes the data of every tenant whose retention is over. Answers how many. */
+export async function destroyExpired(deps: ReconcileDependencies): Promise<number> {
+  let destroyed = 0
+  for (const record of deps.records.retained()) {
+    if (record.dataUntil === null || !isPast(record.dataUntil, deps.now().toISOString())) continue
+    const target = deps.world.target(record.tenant)
+    const ended = target?.kind === 'follow' && target.desired.state === 'ended'
+    if (target !== undefined && !ended) continue
+    await destroyData(deps, record, ended)
+    destroyed++
+  }
+  return destroyed
+}
+
+async function destroyData(deps: ReconcileDependencies, record: TenantRecord, hasFile: boolean): Promise<void> {
+  const { tenant } = record
+  const product: Product | undefined = deps.catalog.productInForce(record.product)
+  if (product === undefined) return
+  const shard = shardOf(product, tenant)
+  if (shard !== undefined) await rm(deps.folders.data(shard.name, tenant), { recursive: true, force: true })
+  else await deps.runtime.destroyVolumes(tenant)
+  const at = deps.now().toISOString()
+  deps.audit.add({ at, actor: 'controller', action: 'destroy-data', tenant, detail: `retention ended at ${record.dataUntil}; out of service since ${record.removedAt}` })
+  if (!hasFile) return deps.records.remove(tenant)
+  const status = withConditions(record.status, [{ type: 'DataKept', status: false, reason: 'DataDestroyed', message: `data was removed at ${at}, when its retention ended` }], at)
+  deps.records.put({ ...record, dataUntil: null, status })
+}

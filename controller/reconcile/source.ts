@@ -1,0 +1,169 @@
+/**
+ * Keeps the catalog at the branch's tip: finds what changed between the tree that was taken in last and the new one, reads
+ * and parses only those blobs, and hands them to the catalog. Any failure leaves the catalog as it was: an error never reads
+ * as "nothing is there". Level-triggered and serialised: whoever needs the present tip calls `sync`.
+ */
+import type { Catalog, FileDelta } from '../core/catalog.ts'
+import { ReconcileError } from '../core/outcome.ts'
+import type { ParsedSpec, SpecFile } from '../core/parsed.ts'
+import type { AnySpec, BlobId, CommitId, TenantId } from '../core/specs.ts'
+import type { GitRepository, TreeEntry } from '../git/port.ts'
+import { isSpecPath, kindOfPath, pathRefusal } from '../specs/paths.ts'
+import { MAX_SPEC_BYTES, refusedEntry, type SpecParser } from '../specs/parse.ts'
+import type { Meta } from '../store/meta.ts'
+import type { SpecCache } from '../store/spec-cache.ts'
+import type { TenantRecords } from '../store/tenant-records.ts'
+
+export interface Source {
+  /** Brings the catalog to the tip and answers which commit that is. Throws ReconcileError, or git's error, without having changed anything. */
+  sync(): Promise<CommitId>
+  /** The tenants that syncs have touched since the last call. */
+  drain(): Set<TenantId>
+  readonly revision: CommitId | undefined
+}
+
+export interface SourceOptions {
+  readonly repository: GitRepository
+  readonly parser: SpecParser
+  readonly cache: SpecCache
+  readonly records: TenantRecords
+  readonly meta: Meta
+  readonly catalog: Catalog
+  readonly onProgress?: (read: number, total: number) => void
+}
+
+const FILE_MODES = new Set(['100644', '100755'])
+const CACHE_CHUNK = 1_000
+/** Above this many blobs the cache is read as a whole, which is faster than asking for each. */
+const WHOLE_CACHE_FROM = 2_000
+
+export function createSource(options: SourceOptions): Source {
+  const { repository, catalog } = options
+  let revision: CommitId | undefined
+  let touched = new Set<TenantId>()
+  let queue: Promise<unknown> = Promise.resolve()
+
+  async function syncNow(): Promise<CommitId> {
+    await repository.refresh()
+    const tip = await repository.tip()
+    if (tip === undefined) throw new ReconcileError({ kind: 'transient' }, 'BranchMissing', 'The branch of the tenant repository does not exist. Nothing is changed until it is back.')
+    if (tip === revision) return tip
+    const first = revision === undefined
+    const deltas = first ? await readWhole(options, tip) : await readChanges(options, revision!, tip)
+    if (first) await seedCatalog(options, deltas)
+    for (const id of catalog.apply(deltas).tenants) touched.add(id)
+    rememberShared(options)
+    revision = tip
+    return tip
+  }
+
+  return {
+    sync() {
+      const result = queue.then(syncNow)
+      queue = result.catch(() => undefined)
+      return result
+    },
+    drain() {
+      const drained = touched
+      touched = new Set()
+      return drained
+    },
+    get revision() {
+      return revision
+    },
+  }
+}
+
+async function readWhole(options: SourceOptions, tip: CommitId): Promise<FileDelta[]> {
+  const entries: TreeEntry[] = []
+  for await (const entry of options.repository.list(tip)) if (isSpecPath(entry.path)) entries.push(entry)
+  if (entries.length === 0) throw new ReconcileError({ kind: 'transient' }, 'RepositoryEmpty', 'The tenant repository holds no platform.yaml, product, plan or tenant. Nothing is changed.')
+  return readEntries(options, entries)
+}
+
+async function readChanges(options: SourceOptions, from: CommitId, to: CommitId): Promise<FileDelta[]> {
+  const changes = (await options.repository.changes(from, to)).filter((change) => isSpecPath(change.kind === 'put' ? change.entry.path : change.path))
+  const removed = changes.flatMap((change) => (change.kind === 'removed' ? [{ path: change.path }] : []))
+  if (removed.length > 0 && removed.length >= options.catalog.fileCount && changes.length === removed.length) {
+    throw new ReconcileError({ kind: 'transient' }, 'RepositoryEmpty', 'The new revision removes every file of the tenant repository. Nothing is changed.')
+  }
+  return [...removed, ...(await readEntries(options, changes.flatMap((change) => (change.kind === 'put' ? [change.entry] : []))))]
+}
+
+/** Turns tree entries into parsed files: from the cache where the blob is known, otherwise from git. */
+async function readEntries(options: SourceOptions, entries: readonly TreeEntry[]): Promise<FileDelta[]> {
+  const deltas: FileDelta[] = []
+  const put = (entry: TreeEntry, parsed: ParsedSpec): void => void deltas.push({ path: entry.path, file: { path: entry.path, blob: entry.blob, parsed } satisfies SpecFile })
+  const files = entries.filter((entry) => {
+    if (FILE_MODES.has(entry.mode)) return true
+    put(entry, refusedEntry(entry.path, entry.mode === '120000' ? 'symlink' : 'submodule'))
+    return false
+  })
+  const cached = lookUp(options.cache, files)
+  const unknown = files.filter((entry) => {
+    const spec = cached.get(entry.blob)
+    // The same text in another place is another file: which kind may lie where is the parser's to say.
+    if (spec === undefined || kindOfPath(entry.path) !== spec.kind || pathRefusal(entry.path, spec.kind) !== undefined) return true
+    put(entry, { kind: 'ok', spec })
+    return false
+  })
+  await readUnknown(options, unknown, put)
+  return deltas
+}
+
+function lookUp(cache: SpecCache, files: readonly TreeEntry[]): Map<BlobId, AnySpec> {
+  if (files.length < WHOLE_CACHE_FROM) return cache.getMany(files.map(({ blob }) => blob))
+  const wanted = new Set(files.map(({ blob }) => blob))
+  const found = new Map<BlobId, AnySpec>()
+  for (const { blob, spec } of cache.all()) if (wanted.has(blob)) found.set(blob, spec)
+  return found
+}
+
+async function readUnknown({ repository, parser, cache, onProgress }: SourceOptions, unknown: readonly TreeEntry[], put: (entry: TreeEntry, parsed: ParsedSpec) => void): Promise<void> {
+  let read = 0
+  let fresh: { blob: BlobId; spec: AnySpec }[] = []
+  for await (const blob of repository.read(unknown.map((entry) => entry.blob), MAX_SPEC_BYTES)) {
+    const entry = unknown[read++]!
+    const parsed = blob.text === undefined ? refusedEntry(entry.path, 'oversized') : parser.parse(entry.path, blob.text)
+    put(entry, parsed)
+    if (parsed.kind === 'ok') fresh.push({ blob: blob.id, spec: parsed.spec })
+    if (fresh.length >= CACHE_CHUNK) {
+      cache.putMany(fresh)
+      fresh = []
+      onProgress?.(read, unknown.length)
+    }
+  }
+  cache.putMany(fresh)
+}
+
+/** Tells the catalog what was in force before a restart, so that a file that is bad now is held there. */
+async function seedCatalog(options: SourceOptions, deltas: readonly FileDelta[]): Promise<void> {
+  const { catalog, records, meta } = options
+  const read = new Map<BlobId, AnySpec>()
+  for (const { file } of deltas) if (file?.parsed.kind === 'ok') read.set(file.blob, file.parsed.spec)
+  const missing: { name: string; path: string; blob: BlobId }[] = []
+  const seed = (spec: AnySpec, path: string, blob: BlobId): void => catalog.seed(spec.kind, spec.metadata.name, { spec, path, blob })
+  const inForce = [
+    ...meta.startingWith(SHARED_PREFIX).map(({ name, value }) => ({ name, path: value.slice(value.indexOf(' ') + 1), blob: value.slice(0, value.indexOf(' ')) as BlobId })),
+    ...[...records.blobs()].flatMap(({ tenant, path, appliedBlob, removedAt }) => (appliedBlob === null || removedAt !== null ? [] : [{ name: tenant, path, blob: appliedBlob }])),
+  ]
+  for (const { name, path, blob } of inForce) {
+    const spec = read.get(blob)
+    if (spec === undefined) missing.push({ name, path, blob })
+    else seed(spec, path, blob)
+  }
+  const cached = options.cache.getMany(missing.map(({ blob }) => blob))
+  for (const { path, blob } of missing) {
+    const spec = cached.get(blob)
+    if (spec !== undefined) seed(spec, path, blob)
+  }
+}
+
+const SHARED_PREFIX = 'in-force/'
+
+/** Keeps which blobs of platform, products and plans are in force; tenants' are in their records. */
+function rememberShared({ catalog, meta }: SourceOptions): void {
+  for (const kind of ['Platform', 'Product', 'Plan'] as const) {
+    for (const { name, good } of catalog.entries(kind)) if (good !== undefined) meta.set(`${SHARED_PREFIX}${kind}/${name}`, `${good.blob} ${good.path}`)
+  }
+}

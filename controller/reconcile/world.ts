@@ -1,0 +1,178 @@
+/**
+ * What is wanted of each tenant now, as the loop sees it: the catalog's specs, less what is held on purpose (spec.hold, removals
+ * above the deletion limit), merged with plans at the present instant. Decides nothing by itself that core/ does not; keeps
+ * the answers, so that a change costs its own size. Never touches a runtime.
+ */
+import type { Catalog, Entry } from '../core/catalog.ts'
+import { diffTenant, takesOut, type TenantChange } from '../core/change-set.ts'
+import { gateDeletions } from '../core/deletion-gate.ts'
+import { desireTenant, type DesiredTenant } from '../core/desired.ts'
+import { earliest, isPast } from '../core/keys.ts'
+import type { Finding } from '../core/problem.ts'
+import type { BlobId, CommitId, Tenant, TenantId, Timestamp } from '../core/specs.ts'
+import type { Deletions } from '../store/deletions.ts'
+
+/** What is wanted of one tenant. */
+export type Target =
+  /** Make it so; `desired.state` says whether it serves. */
+  | { readonly kind: 'follow'; readonly desired: DesiredTenant; readonly blob: BlobId; readonly path: string; readonly findings: readonly Finding[]; readonly heldBy: 'BadFile' | 'BadPlan' | 'BadProduct' | undefined }
+  /** Leave it exactly as it is. `desired` is what it was told last, undefined where it was never made. */
+  | { readonly kind: 'leave'; readonly reason: 'OnHold' | 'AwaitingApproval' | 'BadFile'; readonly message: string; readonly desired: DesiredTenant | undefined; readonly findings: readonly Finding[] }
+  /** Gone from the repository: stop it, keep its data. */
+  | { readonly kind: 'retire'; readonly desired: DesiredTenant | undefined }
+  /** Never had a good spec: nothing to do but say why. */
+  | { readonly kind: 'invalid'; readonly path: string; readonly product: string; readonly findings: readonly Finding[] }
+
+export interface World {
+  /** Works out anew what is wanted of these tenants at a revision; answers what is different now. */
+  advance(dirty: Iterable<TenantId>, revision: CommitId, now: Timestamp): readonly TenantChange[]
+  target(id: TenantId): Target | undefined
+  /** What shard rendering goes by: the tenant as it is to be served, held ones as they were. */
+  desired(id: TenantId): DesiredTenant | undefined
+  allDesired(): Iterable<DesiredTenant>
+  /** Tenants for which time alone has changed the answer. */
+  due(now: Timestamp): TenantId[]
+  /** The next instant at which `due` will answer something. */
+  nextDue(): Timestamp | undefined
+  /** The tenant is stopped and its data's retention noted: nothing more is wanted of it. */
+  retired(id: TenantId): void
+  readonly counts: { readonly held: number; readonly awaitingApproval: number; readonly invalid: number; readonly tenants: number }
+}
+
+export interface WorldOptions {
+  readonly catalog: Catalog
+  readonly deletions: Deletions
+  /** The spec that is in force according to the records, for tenants that this process has not served yet. */
+  readonly lastApplied: (id: TenantId) => { readonly spec: Tenant } | undefined
+}
+
+interface Proposal {
+  readonly id: TenantId
+  readonly was: DesiredTenant | undefined
+  readonly target: Target
+  readonly change: TenantChange | undefined
+}
+
+export function createWorld({ catalog, deletions, lastApplied }: WorldOptions): World {
+  const targets = new Map<TenantId, Target>()
+  const inForce = new Map<TenantId, DesiredTenant>()
+  const timers = new Map<TenantId, Timestamp>()
+
+  const desire = (tenant: Tenant, now: Timestamp): DesiredTenant | undefined => {
+    const product = catalog.productInForce(tenant.spec.product)
+    const plan = catalog.planInForce(tenant.spec.plan)
+    return product && plan && desireTenant(tenant, product, plan, now)
+  }
+
+  /** As it was told last: by this process, or by the one before it. */
+  function before(id: TenantId, now: Timestamp): DesiredTenant | undefined {
+    const known = inForce.get(id)
+    if (known !== undefined) return known
+    const applied = lastApplied(id)
+    return applied && desire(applied.spec, now)
+  }
+
+  function propose(id: TenantId, now: Timestamp): Proposal | undefined {
+    const entry = catalog.entry(id)
+    const was = before(id, now)
+    if (entry === undefined) return was && { id, was, target: { kind: 'retire', desired: was }, change: diffTenant(was, undefined) }
+    const good = entry.good
+    const wanted = good && desire(good.spec, now)
+    if (good === undefined || wanted === undefined) return { id, was, target: was ? leftAlone(entry, was) : invalid(entry), change: undefined }
+    const { hold } = good.spec.spec
+    if (hold !== undefined && !isPast(hold.until, now)) {
+      timers.set(id, hold.until)
+      const message = `on hold until ${hold.until} by ${hold.by}: ${hold.reason}`
+      return { id, was, target: { kind: 'leave', reason: 'OnHold', message, desired: was, findings: entry.findings }, change: undefined }
+    }
+    const target: Target = { kind: 'follow', desired: wanted, blob: good.blob, path: good.path, findings: entry.findings, heldBy: heldBy(catalog, entry) }
+    return { id, was, target, change: diffTenant(was, wanted) }
+  }
+
+  function settle({ id, target }: Proposal): void {
+    targets.set(id, target)
+    if (target.kind === 'follow') setTimer(id, target.desired.nextChangeAt)
+    if (target.kind === 'retire') {
+      timers.delete(id)
+      inForce.delete(id)
+    } else if (target.kind !== 'invalid' && target.desired !== undefined) {
+      inForce.set(id, target.desired)
+    }
+  }
+
+  function setTimer(id: TenantId, at: Timestamp | undefined): void {
+    if (at === undefined) timers.delete(id)
+    else timers.set(id, at)
+  }
+
+  return {
+    advance(dirty, revision, now) {
+      const proposals: Proposal[] = []
+      for (const id of dirty) {
+        const proposal = propose(id, now)
+        if (proposal === undefined) targets.delete(id)
+        else proposals.push(proposal)
+      }
+      const gated = gate(proposals, revision)
+      for (const proposal of gated) settle(proposal)
+      return gated.flatMap(({ change }) => change ?? [])
+    },
+    target: (id) => targets.get(id),
+    desired: (id) => inForce.get(id),
+    allDesired: () => inForce.values(),
+    due: (now) => [...timers].flatMap(([id, at]) => (isPast(at, now) ? [id] : [])),
+    nextDue: () => earliest([...timers.values()]),
+    retired(id) {
+      inForce.delete(id)
+      targets.delete(id)
+      timers.delete(id)
+    },
+    get counts() {
+      const counts = { held: 0, awaitingApproval: 0, invalid: 0, tenants: inForce.size }
+      for (const target of targets.values()) {
+        if (target.kind === 'invalid') counts.invalid++
+        if (target.kind === 'leave' && target.reason === 'OnHold') counts.held++
+        if (target.kind === 'leave' && target.reason === 'AwaitingApproval') counts.awaitingApproval++
+      }
+      return counts
+    },
+  }
+
+  /** Lets what takes tenants out of service through, or holds all of one revision together until a person approves it. */
+  function gate(proposals: readonly Proposal[], revision: CommitId): readonly Proposal[] {
+    const waiting = new Map(deletions.all().map((held) => [held.tenant, held]))
+    const leaving = proposals.filter(({ change }) => change !== undefined && takesOut(change.action))
+    for (const { id, change } of proposals) if (waiting.has(id) && !(change !== undefined && takesOut(change.action))) deletions.forget(id)
+    if (leaving.length === 0) return proposals
+    const fresh = leaving.filter(({ id }) => !waiting.has(id))
+    const limit = catalog.platform?.spec.deletionLimit ?? { count: 0, sharePercent: 0 }
+    const holdFresh = gateDeletions(limit, Math.max(inForce.size, proposals.length), fresh.length).kind === 'held'
+    if (holdFresh) deletions.hold(revision, fresh.map(({ id }) => id))
+    return proposals.map((proposal) => {
+      const { id, was, change } = proposal
+      if (change === undefined || !takesOut(change.action)) return proposal
+      const held = waiting.get(id)
+      if (held === undefined ? !holdFresh : held.approvedAt !== null) return proposal
+      const message = `waits for \`tenantry approve ${(held?.revision ?? revision).slice(0, 12)}\`: the revision takes more tenants out of service than the deletion limit allows`
+      return { id, was, target: { kind: 'leave', reason: 'AwaitingApproval', message, desired: was, findings: [] }, change: undefined }
+    })
+  }
+}
+
+/** A tenant that nothing good is known of any more keeps what it has. */
+function leftAlone(entry: Entry<Tenant>, was: DesiredTenant): Target {
+  return { kind: 'leave', reason: 'BadFile', message: 'its plan, product or file cannot be read; it is left as it is', desired: was, findings: entry.findings }
+}
+
+function invalid(entry: Entry<Tenant>): Target {
+  const claim = entry.claims[0]
+  const product = claim?.parsed.kind === 'ok' ? (claim.parsed.spec as Tenant).spec.product : ''
+  return { kind: 'invalid', path: claim?.path ?? '', product, findings: entry.findings }
+}
+
+function heldBy(catalog: Catalog, entry: Entry<Tenant>): 'BadFile' | 'BadPlan' | 'BadProduct' | undefined {
+  if (entry.findings.length > 0) return 'BadFile'
+  const { product, plan } = entry.good!.spec.spec
+  if (catalog.isHeld('Plan', plan)) return 'BadPlan'
+  return catalog.isHeld('Product', product) ? 'BadProduct' : undefined
+}

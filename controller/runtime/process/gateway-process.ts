@@ -1,0 +1,106 @@
+/**
+ * The gateway as a program of its own: started detached, so that it outlives the controller, and found again by its control
+ * socket. A gateway of another version is replaced; one that is gone is started again.
+ */
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { request } from 'node:http'
+import path from 'node:path'
+import { controlSocketPath } from '../../gateway/sockets.ts'
+
+export interface GatewayStatus {
+  readonly pid: number
+  readonly version: string
+  readonly host: string
+  readonly port: number
+}
+
+export interface GatewayProcess {
+  /** Makes sure that a gateway of this version runs; answers where. */
+  ensure(): Promise<GatewayStatus & { readonly action: 'none' | 'adopted' | 'started' }>
+  /** False where none ran. */
+  stop(): Promise<boolean>
+}
+
+export interface GatewayProcessOptions {
+  readonly home: string
+  readonly host: string
+  readonly port: number
+  readonly version: string
+  /** The program: node and the gateway's entry point. */
+  readonly command: readonly [string, ...string[]]
+  readonly environment: Readonly<Record<string, string>>
+}
+
+const STARTS_WITHIN_MS = 15_000
+const STOPS_WITHIN_MS = 12_000
+const POLL_MS = 10
+
+export function createGatewayProcess(options: GatewayProcessOptions): GatewayProcess {
+  const socket = controlSocketPath(options.home)
+  let known: number | undefined
+
+  async function ensure(): Promise<GatewayStatus & { action: 'none' | 'adopted' | 'started' }> {
+    const running = await ask(socket, 'GET', '/')
+    if (running !== undefined && running.version === options.version && (options.port === 0 || running.port === options.port)) {
+      const action = known === running.pid ? 'none' : 'adopted'
+      known = running.pid
+      return { ...running, action }
+    }
+    if (running !== undefined) await stop()
+    const started = await start()
+    known = started.pid
+    return { ...started, action: 'started' }
+  }
+
+  async function start(): Promise<GatewayStatus> {
+    const folder = path.join(options.home, 'gateway')
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const log = openSync(path.join(folder, 'gateway.log'), 'a', 0o600)
+    const [program, ...first] = options.command
+    const child = spawn(program, [...first, '--home', options.home, '--host', options.host, '--port', String(options.port)], { detached: true, stdio: ['ignore', log, log], env: options.environment })
+    closeSync(log)
+    child.unref()
+    let ended: string | undefined
+    child.once('error', (error) => (ended = error.message))
+    child.once('exit', (code, signal) => (ended = `it ended with ${signal ?? code}`))
+    const deadline = performance.now() + STARTS_WITHIN_MS
+    while (ended === undefined && performance.now() < deadline) {
+      const status = await ask(socket, 'GET', '/')
+      if (status !== undefined && status.pid === child.pid) return status
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
+    throw new Error(`The gateway does not start on ${options.host}:${options.port}: ${ended ?? 'it does not answer'}. Is the port in use? Look at ${path.join(folder, 'gateway.log')}, or set PORT.`)
+  }
+
+  async function stop(): Promise<boolean> {
+    if ((await ask(socket, 'GET', '/')) === undefined) return false
+    await ask(socket, 'POST', '/stop')
+    const deadline = performance.now() + STOPS_WITHIN_MS
+    while ((await ask(socket, 'GET', '/')) !== undefined && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    return true
+  }
+
+  return { ensure, stop }
+}
+
+/** Undefined where nobody answers. */
+function ask(socketPath: string, method: string, path: string): Promise<GatewayStatus | undefined> {
+  return new Promise((resolve) => {
+    const asked = request({ socketPath, method, path, agent: false, timeout: 2_000 }, (answer) => {
+      let text = ''
+      answer.setEncoding('utf8')
+      answer.on('data', (part: string) => (text += part))
+      answer.on('end', () => {
+        try {
+          resolve(JSON.parse(text) as GatewayStatus)
+        } catch {
+          resolve(undefined)
+        }
+      })
+    })
+    asked.on('timeout', () => asked.destroy())
+    asked.on('error', () => resolve(undefined))
+    asked.end()
+  })
+}

@@ -1,0 +1,53 @@
+/**
+ * Finds running SQ processes by the configuration file on their command line, which is unique to a shard of an installation.
+ * That is their identity: it needs no pid file, cannot be confused by a reused pid, and finds what a killed controller left.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+
+export interface FoundProcess {
+  readonly pid: number
+  readonly args: readonly string[]
+}
+
+/** All processes of this machine that this user may see. Reads /proc where there is one, otherwise asks `ps`. */
+export async function listProcesses(): Promise<FoundProcess[]> {
+  const pids = await readdir('/proc').then(
+    (names) => names.filter((name) => /^\d+$/.test(name)),
+    () => undefined,
+  )
+  if (pids === undefined || pids.length === 0) return fromPs()
+  const found = await Promise.all(pids.map(async (pid) => ({ pid: Number(pid), args: await commandLine(pid) })))
+  return found.filter(({ args }) => args.length > 0)
+}
+
+/** One process's command line; empty where it is gone. */
+export async function commandLine(pid: number | string): Promise<string[]> {
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return text.split('\0').filter((part) => part !== '')
+}
+
+/** Whether a process that is not our child still runs with `argument` on its command line: neither ended, nor a zombie, nor somebody else under a reused id. */
+export async function stillRuns(pid: number, argument: string): Promise<boolean> {
+  if (existsSync('/proc/self/cmdline')) return (await commandLine(pid)).includes(argument)
+  return (await fromPs()).some((process) => process.pid === pid && process.args.includes(argument))
+}
+
+async function fromPs(): Promise<FoundProcess[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-axww', '-o', 'pid=,command='], { maxBuffer: 64 * 1024 * 1024 })
+  return stdout.split('\n').flatMap((line) => {
+    const [, pid, command] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? []
+    return pid === undefined || command === undefined ? [] : [{ pid: Number(pid), args: command.split(' ') }]
+  })
+}
+
+/** The port and configuration of an SQ's command line (`… host PORT --config FILE`), or undefined for anything else. */
+export function sqOf({ args }: FoundProcess): { readonly port: number; readonly config: string } | undefined {
+  const host = args.indexOf('host')
+  const flag = args.indexOf('--config')
+  const port = Number(args[host + 1])
+  const config = args[flag + 1]
+  return host >= 0 && flag > host && config !== undefined && Number.isInteger(port) ? { port, config } : undefined
+}

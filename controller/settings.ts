@@ -1,0 +1,140 @@
+/**
+ * All settings: read once from the environment (and `.env`), checked together so that every problem is reported at once, frozen,
+ * and handed on in slices. Secrets may come as NAME_FILE. No message quotes a secret.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseEnv } from 'node:util'
+import { parseMasterKey, type MasterSecret } from './keyring.ts'
+
+export interface Settings {
+  readonly home: string
+  /** Path of a bare repository, or URL. */
+  readonly repository: string
+  readonly branch: string
+  readonly masterKey: readonly MasterSecret[] | undefined
+  readonly host: string
+  readonly port: number
+  readonly adminPort: number
+  readonly publicUrl: string | undefined
+  readonly adminToken: string | undefined
+  readonly stripe: StripeSettings
+  /** `bundled`, a path, or undefined: `sq` on the PATH, else the bundled one. */
+  readonly sqBin: string | undefined
+  readonly dockerHost: string | undefined
+  readonly logLevel: LogLevel
+  readonly resyncMs: number
+}
+
+export type StripeSettings = { readonly kind: 'sandbox' } | { readonly kind: 'account'; readonly secretKey: string; readonly webhookSecret: string; readonly apiBase: string | undefined }
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Thrown with every problem of the settings, one a line. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError'
+}
+
+/** The environment with the folder's `.env` under it. */
+export function withDotEnv(environment: Environment, folder: string): Environment {
+  const file = path.join(folder, '.env')
+  return existsSync(file) ? { ...parseEnv(readFileSync(file, 'utf8')), ...environment } : environment
+}
+
+export function readSettings(environment: Environment, folder: string): Settings {
+  const problems: string[] = []
+  const read = createReader(environment, folder, problems)
+  const home = path.resolve(folder, read.text('TENANTRY_HOME') ?? './data')
+  const settings: Settings = {
+    home,
+    repository: read.location('TENANTRY_REPOSITORY') ?? path.join(home, 'tenants.git'),
+    branch: read.matching('TENANTRY_BRANCH', /^(?!-)[\w./-]{1,100}$/, 'the name of a branch') ?? 'main',
+    masterKey: read.parsed('TENANTRY_MASTER_KEY', parseMasterKey),
+    host: read.text('HOST') ?? '127.0.0.1',
+    port: read.port('PORT') ?? 8080,
+    adminPort: read.port('ADMIN_PORT') ?? 9090,
+    publicUrl: read.url('PUBLIC_URL')?.replace(/\/+$/, ''),
+    adminToken: read.secret('ADMIN_TOKEN', 16),
+    stripe: readStripe(read, problems),
+    sqBin: read.text('SQ_BIN'),
+    dockerHost: read.matching('DOCKER_HOST', /^(unix|tcp|http|https|npipe):\/\//, 'unix:///var/run/docker.sock or tcp://HOST:PORT'),
+    logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS) ?? 'info',
+    resyncMs: (read.count('TENANTRY_RESYNC_SECONDS', 1, 3600) ?? 15) * 1000,
+  }
+  if (problems.length > 0) throw new SettingsError(`The settings cannot be used:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+  return Object.freeze(settings)
+}
+
+/** A live account without a webhook secret would take unsigned payments: refused, never assumed. */
+function readStripe(read: Reader, problems: string[]): StripeSettings {
+  const secretKey = read.secret('STRIPE_SECRET_KEY', 8)
+  const webhookSecret = read.secret('STRIPE_WEBHOOK_SECRET', 8)
+  const apiBase = read.url('STRIPE_API_BASE')
+  if (secretKey === undefined) {
+    if (webhookSecret !== undefined) problems.push('STRIPE_WEBHOOK_SECRET is set, but STRIPE_SECRET_KEY is not. Set both for a real account, or none for the sandbox.')
+    return { kind: 'sandbox' }
+  }
+  if (webhookSecret === undefined) {
+    problems.push('STRIPE_SECRET_KEY is set, but STRIPE_WEBHOOK_SECRET is empty: unsigned payments would be taken. Set it to the signing secret of the webhook endpoint (whsec_…).')
+    return { kind: 'sandbox' }
+  }
+  return { kind: 'account', secretKey, webhookSecret, apiBase }
+}
+
+type Reader = ReturnType<typeof createReader>
+
+function createReader(environment: Environment, folder: string, problems: string[]) {
+  /** The value of NAME, or of the file that NAME_FILE names. Empty counts as not set. */
+  function text(name: string): string | undefined {
+    const direct = environment[name]?.trim()
+    const file = environment[`${name}_FILE`]?.trim()
+    if (direct && file) problems.push(`${name} and ${name}_FILE are both set. Set one.`)
+    if (direct || !file) return direct || undefined
+    try {
+      return readFileSync(path.resolve(folder, file), 'utf8').trim() || undefined
+    } catch {
+      problems.push(`${name}_FILE names a file that cannot be read: ${file}`)
+      return undefined
+    }
+  }
+  function parsed<T>(name: string, parse: (value: string) => T): T | undefined {
+    const value = text(name)
+    if (value === undefined) return undefined
+    try {
+      return parse(value)
+    } catch (error) {
+      problems.push(`${name}: ${(error as Error).message}.`)
+      return undefined
+    }
+  }
+  const check = <T>(name: string, test: (value: string) => T | undefined, expected: string): T | undefined =>
+    parsed(name, (value) => {
+      const result = test(value)
+      if (result === undefined) throw new Error(`expected ${expected}, not "${value.slice(0, 60)}"`)
+      return result
+    })
+  const count = (name: string, least: number, most: number): number | undefined =>
+    check(name, (value) => (/^\d{1,9}$/.test(value) && Number(value) >= least && Number(value) <= most ? Number(value) : undefined), `a whole number from ${least} to ${most}`)
+  return {
+    text,
+    parsed,
+    count,
+    port: (name: string) => count(name, 0, 65535),
+    matching: (name: string, pattern: RegExp, expected: string) => check(name, (value) => (pattern.test(value) ? value : undefined), expected),
+    oneOf: <const T extends string>(name: string, values: readonly T[]) => check(name, (value) => values.find((each) => each === value), values.join(', ')),
+    url: (name: string) => check(name, (value) => (/^https?:\/\/[^\s/]+/.test(value) ? value : undefined), 'an http or https URL'),
+    secret: (name: string, least: number) =>
+      parsed(name, (value) => {
+        if (value.length < least) throw new Error(`is shorter than ${least} characters`)
+        return value
+      }),
+    location(name: string) {
+      const value = text(name)
+      if (value === undefined || /^[a-z+]+:\/\//i.test(value) || /^[\w.-]+@[\w.-]+:/.test(value)) return value
+      return path.resolve(folder, value)
+    },
+  }
+}

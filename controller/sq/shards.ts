@@ -1,0 +1,159 @@
+/**
+ * Keeps one shard of a shared SQ as wanted: renders its tenants.json, makes SQ run, and makes SQ accept exactly that file.
+ * Acceptance is asked with the rendered file's own probe key, never assumed, since SQ answers a reload before it has read the
+ * file. Many tenants of a shard may ask at once: they share one round.
+ */
+import { mkdir } from 'node:fs/promises'
+import type { FieldDrift } from '../core/container.ts'
+import { ReconcileError } from '../core/outcome.ts'
+import type { ShardName } from '../core/placement.ts'
+import type { TenantsJson } from '../core/tenants-json.ts'
+import { askSq } from './ask.ts'
+import { isPrivate, markOf, readIfThere, writeSecretFile, type FileMark, type ShardFolders } from './files.ts'
+import type { RunningSq, SqInstances } from './instance.ts'
+
+export interface ShardState {
+  readonly port: number
+  /** What had to be done; empty on a pass that changed nothing. */
+  readonly repairs: readonly { readonly action: string; readonly drift: readonly FieldDrift[] }[]
+}
+
+export interface Shards {
+  /** Resolves once SQ serves the shard's present members, and only then. */
+  sync(shard: ShardName): Promise<ShardState>
+  /** Tells that a member of the shard is wanted otherwise now. */
+  invalidate(shard: ShardName): void
+  /** Tells that the world may have changed under the shard: the next sync looks at everything again. */
+  distrust(shard: ShardName): void
+  stop(shard: ShardName): Promise<void>
+  /** The port of the last successful sync. */
+  portOf(shard: ShardName): number | undefined
+}
+
+export interface ShardsOptions {
+  readonly folders: ShardFolders
+  readonly instances: (shard: ShardName) => SqInstances
+  /** The shard's file as its members are wanted now. */
+  readonly render: (shard: ShardName) => TenantsJson
+  /** Called with the time that SQ took to accept a new file. */
+  readonly onReload?: (seconds: number) => void
+}
+
+interface Known {
+  /** Counts what was asked of the shard; `syncedVersion` is the count that the last round satisfied. */
+  version: number
+  syncedVersion: number
+  /** The count at which the file was last rendered, the mark it has since, and the key that proves it loaded. Its text is not kept. */
+  renderedVersion: number
+  mark: FileMark | undefined
+  probeKey: string
+  port: number | undefined
+  round: Promise<ShardState> | undefined
+  next: Promise<ShardState> | undefined
+}
+
+const PROBE_TIMEOUT_MS = 5_000
+const ACCEPT_WITHIN_MS = 10_000
+const ASK_RELOAD_AGAIN_MS = 1_000
+const POLL_MS = 2
+
+export function createShards(options: ShardsOptions): Shards {
+  const shards = new Map<ShardName, Known>()
+  const known = (shard: ShardName): Known => {
+    let state = shards.get(shard)
+    if (state === undefined) {
+      state = { version: 1, syncedVersion: 0, renderedVersion: 0, mark: undefined, probeKey: '', port: undefined, round: undefined, next: undefined }
+      shards.set(shard, state)
+    }
+    return state
+  }
+
+  async function sync(shard: ShardName): Promise<ShardState> {
+    const state = known(shard)
+    if (state.version === state.syncedVersion && state.port !== undefined && options.instances(shard).isUp(shard)) return { port: state.port, repairs: [] }
+    if (state.round === undefined) return (state.round = runRound(shard, state).finally(() => (state.round = undefined)))
+    // A round under way may have rendered already: wait for it, then share one more with everybody who came meanwhile.
+    state.next ??= state.round.then(
+      () => undefined,
+      () => undefined,
+    ).then(() => {
+      state.next = undefined
+      return sync(shard)
+    })
+    return state.next
+  }
+
+  async function runRound(shard: ShardName, state: Known): Promise<ShardState> {
+    const { version } = state
+    const repairs: { action: string; drift: FieldDrift[] }[] = []
+    const written = await writeIfOther(shard, state, version)
+    if (written !== undefined) repairs.push(written)
+    const running = await options.instances(shard).ensure(shard)
+    if (running.action !== 'none') repairs.push({ action: `sq-${running.action}`, drift: [...running.drift] })
+    state.port = await accepted(shard, running, state.probeKey)
+    state.syncedVersion = version
+    return { port: state.port, repairs }
+  }
+
+  /** Renders and writes the file where it is not the wanted one. An edit by hand is a drift; a change of ours is not. */
+  async function writeIfOther(shard: ShardName, state: Known, version: number): Promise<{ action: string; drift: FieldDrift[] } | undefined> {
+    const file = options.folders.config(shard)
+    const mark = await markOf(file)
+    if (state.renderedVersion === version && mark !== undefined && mark === state.mark) return undefined
+    const touched = state.mark !== undefined && mark !== state.mark
+    const { text, probeKey } = options.render(shard)
+    state.probeKey = probeKey
+    const found = await readIfThere(file)
+    const differs = found !== text || !isPrivate(mark)
+    if (differs) {
+      await mkdir(options.folders.probe(shard), { recursive: true, mode: 0o700 })
+      await writeSecretFile(file, text)
+    }
+    state.mark = await markOf(file)
+    state.renderedVersion = version
+    if (!differs) return undefined
+    return { action: 'file-written', drift: touched ? [{ field: `sq/${shard}/tenants.json`, wanted: 'as rendered, mode 600', found: found === undefined ? 'deleted' : 'changed by hand' }] : [] }
+  }
+
+  /** Answers the port once SQ accepts the probe key of exactly this file, reloading and at last restarting it. */
+  async function accepted(shard: ShardName, running: RunningSq, probeKey: string): Promise<number> {
+    if (await accepts(running.port, probeKey)) return running.port
+    const startedAt = performance.now()
+    if (await reloadUntilAccepted(shard, running.port, probeKey)) {
+      options.onReload?.((performance.now() - startedAt) / 1000)
+      return running.port
+    }
+    const restarted = await options.instances(shard).restart(shard)
+    if (await accepts(restarted.port, probeKey)) return restarted.port
+    throw new ReconcileError({ kind: 'transient' }, 'SqRefusesConfiguration', `SQ of shard ${shard} does not accept its present tenants.json, not even after a restart. Look at ${options.folders.log(shard)}.`)
+  }
+
+  async function reloadUntilAccepted(shard: ShardName, port: number, probeKey: string): Promise<boolean> {
+    const deadline = performance.now() + ACCEPT_WITHIN_MS
+    while (performance.now() < deadline) {
+      await options.instances(shard).reload(shard, port)
+      const askAgain = performance.now() + ASK_RELOAD_AGAIN_MS
+      while (performance.now() < askAgain) {
+        if (await accepts(port, probeKey)) return true
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      }
+    }
+    return false
+  }
+
+  return {
+    sync,
+    invalidate: (shard) => void known(shard).version++,
+    distrust: (shard) => void (known(shard).syncedVersion = 0),
+    async stop(shard) {
+      await options.instances(shard).stop(shard)
+      shards.delete(shard)
+    },
+    portOf: (shard) => shards.get(shard)?.port,
+  }
+}
+
+async function accepts(port: number, key: string): Promise<boolean> {
+  const { status } = await askSq({ port, method: 'GET', path: '/api/v2/version', key, timeoutMs: PROBE_TIMEOUT_MS })
+  return status === 200
+}

@@ -1,0 +1,38 @@
+/**
+ * The controller's public side, on a unix socket behind the gateway, which holds the public port: webhooks, checkout, progress,
+ * the first page. Nothing of a customer's data passes here.
+ */
+import fastify, { type FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import type { TenantId } from '../core/specs.ts'
+import type { Payments } from '../payments.ts'
+import { firstPage, type FirstPage } from './first-page.ts'
+import { replyProblem } from './problem-reply.ts'
+
+export interface SiteOptions {
+  readonly payments: Payments
+  readonly page: () => FirstPage
+  /** The gateway's report of a tenant's first successful request. */
+  readonly firstUse: (tenant: TenantId, at: string) => void
+  readonly log: Logger
+}
+
+const FIRST_USE_BODY = { type: 'object', required: ['tenant', 'at'], properties: { tenant: { type: 'string', maxLength: 100 }, at: { type: 'string', maxLength: 40 } } } as const
+
+export function createSite({ payments, page, firstUse, log }: SiteOptions): FastifyInstance {
+  const app = fastify({ logger: false, bodyLimit: 1024 * 1024, requestTimeout: 30_000, forceCloseConnections: true })
+  app.setErrorHandler((error: { statusCode?: number; message: string }, _request, reply) => {
+    const status = error.statusCode ?? 500
+    if (status >= 500) log.error({ err: error }, 'a request to the site failed')
+    return replyProblem(reply, { status, code: status >= 500 ? 'internal-error' : 'bad-request', title: status >= 500 ? 'Internal error' : 'Bad request', detail: status >= 500 ? 'Something went wrong on our side. Try again.' : error.message })
+  })
+  app.setNotFoundHandler((_request, reply) => replyProblem(reply, { status: 404, code: 'not-found', title: 'Not found', detail: 'There is nothing at this address.' }))
+  for (const routes of payments.routes) void app.register(routes)
+  app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'").send(firstPage(page())))
+  // Only the gateway can reach this: it never passes an /internal/ path on.
+  app.post<{ Body: { tenant: TenantId; at: string } }>('/internal/first-use', { schema: { body: FIRST_USE_BODY } }, (request, reply) => {
+    firstUse(request.body.tenant, request.body.at)
+    return reply.code(204).send()
+  })
+  return app
+}
