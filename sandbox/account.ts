@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type { CatalogPrice } from './double.ts'
 import { formAt, listAt, textAt, type Form } from './form.ts'
 import { customerDetails, customerObject, eventObject, priceObject, sessionObject, sessionTerms, subscriptionObject } from './objects.ts'
-import type { Price, Session, StripeEvent, Subscription } from './objects.ts'
+import type { Price, Session, StripeEvent } from './objects.ts'
 import type { SandboxState, StoredSession } from './state.ts'
 
 /** A refusal in the form of Stripe's errors. */
@@ -118,9 +118,9 @@ export function createAccount(options: AccountOptions): Account {
     },
     settle(id, outcome) {
       const stored = session(id)
-      if (stored.session.status !== 'complete' || stored.session.payment_status !== 'unpaid') throw new StripeRefusal(400, `The session ${id} does not wait for a payment.`)
-      const subscription = state.get('subscription', stored.session.subscription!)!
-      setStatus(state, subscription, outcome === 'succeeded' ? 'active' : 'incomplete_expired')
+      const subscription = stored.session.subscription === null ? undefined : state.get('subscription', stored.session.subscription)
+      if (subscription?.status !== 'incomplete') throw new StripeRefusal(400, `The session ${id} does not wait for a payment.`)
+      state.put('subscription', subscription.id, { ...subscription, status: outcome === 'succeeded' ? 'active' : 'incomplete_expired' })
       const settled = update(stored, outcome === 'succeeded' ? { payment_status: 'paid' } : {})
       emit(`checkout.session.async_payment_${outcome}`, settled)
       return settled
@@ -135,10 +135,6 @@ export function createAccount(options: AccountOptions): Account {
 
 export function missing(what: string, id: string): StripeRefusal {
   return new StripeRefusal(404, `No such ${what}: '${id}'`, { code: 'resource_missing', param: 'id' })
-}
-
-function setStatus(state: SandboxState, subscription: Subscription, status: string): void {
-  state.put('subscription', subscription.id, { ...subscription, status })
 }
 
 function newId(prefix: string): string {

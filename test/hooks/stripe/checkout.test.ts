@@ -1,0 +1,161 @@
+import Fastify from 'fastify'
+import type Stripe from 'stripe'
+import { beforeAll, afterAll, describe, expect, it } from 'vitest'
+import type { Plan, Tenant, TenantId } from '../../../controller/core/specs.ts'
+import { createCheckoutRoutes, foundingProgress } from '../../../hooks/stripe/checkout-routes.ts'
+import { startCheckout } from '../../../hooks/stripe/checkout.ts'
+import { createStripeClient, parseApiBase, STRIPE_API_VERSION } from '../../../hooks/stripe/client.ts'
+import { fetchSessions } from '../../../hooks/stripe/session-fetch.ts'
+import { METADATA } from '../../../hooks/stripe/session.ts'
+import { has } from '../../support/parts.ts'
+import { closing, openDouble, SECRET_KEY } from '../../sandbox/shop.ts'
+import { createLogDouble } from './log-double.ts'
+import { catalogOf, FOUNDER, plan, STANDARD } from './repository-double.ts'
+import { startStripeMock } from './stripe-mock.ts'
+
+const ORDER = { plan: 'sq-founder', interval: 'month', email: 'ada@example.com', username: 'ada' }
+const FREE = plan('ctx-free', { prices: {} })
+
+function tenant(n: number, changes: Partial<Tenant['spec']> = {}): Tenant {
+  return { kind: 'Tenant', metadata: { name: `user${String(n).padStart(3, '0')}` as TenantId }, spec: { product: 'sq', plan: 'sq-founder', owner: { email: 'x@example.com', username: `u${n}` }, state: 'active', keys: [], ...changes } }
+}
+
+async function openSite({ plans = [FOUNDER, STANDARD, FREE], priced = plans, tenants = [] as Tenant[] }: { plans?: Plan[]; priced?: Plan[]; tenants?: Tenant[] } = {}) {
+  const double = await openDouble(priced)
+  const stripe = createStripeClient({ secretKey: SECRET_KEY, apiBase: double.url })
+  const clock = { now: new Date() }
+  const app = Fastify()
+  closing.push(() => app.close())
+  const options = { stripe, catalog: () => catalogOf({ plans }, tenants), publicUrl: 'http://localhost:8080', installation: 'inst-1', now: () => clock.now }
+  await app.register(createCheckoutRoutes({ ...options, log: createLogDouble() }))
+  const post = (payload: unknown) => app.inject({ method: 'POST', url: '/api/checkout', headers: { 'content-type': 'application/json' }, payload: typeof payload === 'string' ? payload : JSON.stringify(payload) })
+  return { double, stripe, app, clock, options, post }
+}
+
+describe('starting a checkout', () => {
+  it('answers with the page to pay on, of a session that carries what the worker needs', async () => {
+    const { post, stripe, double } = await openSite()
+    const answer = await post(ORDER)
+    expect(answer.statusCode).toBe(200)
+    const { url } = answer.json()
+    expect(url).toMatch(new RegExp(`^${double.url}/pay/cs_test_\\w+$`))
+    const session = await stripe.checkout.sessions.retrieve((url as string).split('/').at(-1)!, { expand: ['line_items'] })
+    expect(session.metadata).toEqual({ [METADATA.plan]: 'sq-founder', [METADATA.interval]: 'month', [METADATA.username]: 'ada', [METADATA.installation]: 'inst-1' })
+    expect(session).toMatchObject({ mode: 'subscription', customer_email: 'ada@example.com', success_url: 'http://localhost:8080/welcome?session={CHECKOUT_SESSION_ID}', cancel_url: 'http://localhost:8080/pricing' })
+    expect(session.line_items!.data).toMatchObject([{ quantity: 1, price: { lookup_key: 'sq-founder_month', unit_amount: 1000 } }])
+    double.pay(session.id)
+    const paid = await stripe.checkout.sessions.retrieve(session.id, { expand: ['subscription'] })
+    expect(paid.subscription).toMatchObject({ status: 'trialing', metadata: session.metadata! })
+    expect(paid.payment_status).toBe('no_payment_required')
+  })
+
+  it('twice within five minutes is one session, later another one', async () => {
+    const { post, clock } = await openSite()
+    clock.now = new Date(Math.ceil(Date.now() / 300_000) * 300_000 - 240_000)
+    const first = (await post(ORDER)).json()['url']
+    clock.now = new Date(clock.now.getTime() + 60_000)
+    expect((await post(ORDER)).json()['url']).toBe(first)
+    expect((await post({ ...ORDER, interval: 'year' })).json()['url']).not.toBe(first)
+    clock.now = new Date(clock.now.getTime() + 300_000)
+    expect((await post(ORDER)).json()['url']).not.toBe(first)
+  })
+
+  const refusals: readonly [string, unknown, number, string, RegExp][] = [
+    ['a body that is no JSON', '{', 400, 'bad-request', /JSON|json/],
+    ['a body that is no object', [1], 400, 'invalid-request', /Send a JSON object/],
+    ['everything wrong at once', { plan: 1, interval: 'week', email: 'ada', username: 'A', coupon: 'x' }, 400, 'invalid-request', /coupon.*plan.*email.*username/],
+    ['a plan with a typo', { ...ORDER, plan: 'sq-fuonder' }, 400, 'invalid-request', /Did you mean sq-founder\?/],
+    ['an interval that the plan has not', { ...ORDER, interval: 'week' }, 400, 'invalid-request', /interval: Choose month or year/],
+    ['a plan without a price', { ...ORDER, plan: 'ctx-free' }, 400, 'invalid-request', /nothing to pay for/],
+    ['a name that is taken', { ...ORDER, username: 'u1' }, 409, 'username-taken', /u1 is taken/],
+    ['more than the limit', { ...ORDER, username: 'x'.repeat(20_000) }, 413, 'body-too-large', /./],
+  ]
+  it.each(refusals)('refuses %s', async (_, body, status, code, detail) => {
+    const { post } = await openSite({ tenants: [tenant(1)] })
+    const answer = await post(body)
+    expect([answer.statusCode, answer.json()['code']]).toEqual([status, code])
+    expect(answer.json()['detail']).toMatch(detail)
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+  })
+
+  it('names the fields that are wrong', async () => {
+    const { post } = await openSite()
+    const { errors } = (await post({ ...ORDER, email: 'ada', username: '9' })).json()
+    expect((errors as { field: string }[]).map(({ field }) => field)).toEqual(['email', 'username'])
+  })
+
+  it('says so when the slots are gone, and what to choose instead', async () => {
+    const { post } = await openSite({ plans: [{ ...FOUNDER, spec: { ...FOUNDER.spec, slots: 1 } }, STANDARD], tenants: [tenant(1)] })
+    const answer = await post(ORDER)
+    expect(answer.json()).toMatchObject({ status: 409, code: 'plan-sold-out', detail: 'All 1 slots of sq-founder are taken. Choose sq-standard instead.' })
+  })
+
+  it('sells nothing whose price at Stripe is missing or another one', async () => {
+    expect((await (await openSite({ priced: [] })).post(ORDER)).json()).toMatchObject({ status: 503, code: 'price-missing' })
+    const dearer = plan('sq-founder', { prices: { month: { amount: 9900, currency: 'usd' } } })
+    expect((await (await openSite({ priced: [dearer] })).post(ORDER)).json()).toMatchObject({ status: 503, code: 'price-differs' })
+  })
+
+  it('says that the payment provider failed, without its message', async () => {
+    const { options } = await openSite()
+    const stripe = createStripeClient({ secretKey: 'sk_test_wrong', apiBase: (await openDouble([FOUNDER])).url })
+    await expect(startCheckout({ ...options, stripe }, ORDER)).rejects.toMatchObject({ details: { status: 502, code: 'payment-provider-failed', detail: expect.not.stringMatching(/sk_test|Key/) } })
+  })
+})
+
+describe('the founding progress', () => {
+  it('counts tenants that have not ended, from the repository alone', async () => {
+    const tenants = Array.from({ length: 327 }, (_, n) => tenant(n + 1))
+    const { app } = await openSite({ tenants: [...tenants, tenant(400, { state: 'ended' }), tenant(401, { plan: 'sq-standard' })] })
+    expect((await app.inject('/api/founding-progress')).json()).toEqual({ claimed: 327, total: 500, remaining: 173, percentage: 65.4 })
+  })
+
+  it('stays within bounds where slots were taken away, and is 404 where there is no such plan', async () => {
+    const small = { ...FOUNDER, spec: { ...FOUNDER.spec, slots: 1 } }
+    expect(foundingProgress(catalogOf({ plans: [small] }, [tenant(1), tenant(2)]))).toEqual({ claimed: 2, total: 1, remaining: 0, percentage: 100 })
+    const { app } = await openSite({ plans: [STANDARD] })
+    expect((await app.inject('/api/founding-progress')).json()).toMatchObject({ status: 404, code: 'no-founding-plan' })
+  })
+})
+
+describe('the address of a double', () => {
+  it('is taken apart, or refused with what to write', () => {
+    expect(parseApiBase('http://127.0.0.1:12111')).toEqual({ protocol: 'http', host: '127.0.0.1', port: '12111' })
+    expect(parseApiBase('https://stripe.test')).toEqual({ protocol: 'https', host: 'stripe.test', port: '443' })
+    for (const bad of ['', 'localhost:1', 'ftp://x', 'http://x/v1', 'http://me@x']) expect(() => parseApiBase(bad)).toThrow('STRIPE_API_BASE is not the address of a server')
+  })
+})
+
+describe.skipIf(!has('stripe-mock'))('checked by the real stripe-mock', () => {
+  let mock: Awaited<ReturnType<typeof startStripeMock>>
+  let stripe: Stripe
+  beforeAll(async () => {
+    mock = await startStripeMock()
+    stripe = createStripeClient({ secretKey: 'sk_test_123', apiBase: mock.url })
+  })
+  afterAll(() => mock.stop())
+
+  /** stripe-mock's one price is $20 a month, whatever is asked for. */
+  const twenty = { prices: { month: { amount: 2000, currency: 'usd' } } }
+
+  it.each([['without a trial', twenty], ['with a trial', { ...twenty, trialDays: 14 }]])('a checkout %s is a request that Stripe takes', async (_, changes) => {
+    const options = { stripe, catalog: () => catalogOf({ plans: [plan('sq-founder', changes)] }, []), publicUrl: 'https://example.com', installation: 'inst-1', now: () => new Date() }
+    expect((await startCheckout(options, ORDER)).url).toMatch(/^https:\/\/checkout\.stripe\.com\//)
+  })
+
+  it('and a wrong parameter would be seen', async () => {
+    await expect(stripe.checkout.sessions.create({ mode: 'subscription', nonsense: '1' } as Stripe.Checkout.SessionCreateParams)).rejects.toThrow('additional properties are not allowed')
+  })
+
+  it('fetching a session with what the worker expands is a request that Stripe takes', async () => {
+    const answers = await fetchSessions(stripe, ['cs_test_1', 'cs_test_2', 'cs_test_1'])
+    expect([...answers].map(([id, answer]) => [id, answer.kind])).toEqual([['cs_test_1', 'session'], ['cs_test_2', 'session']])
+    const first = answers.get('cs_test_1')
+    expect(first?.kind === 'session' && [typeof first.session.subscription, first.session.line_items?.data.length]).toEqual(['object', 1])
+  })
+
+  it('the pinned version is the one of the package', async () => {
+    const { lastResponse } = await stripe.prices.list({ limit: 1 })
+    expect([lastResponse.statusCode, stripe.getApiField('version')]).toEqual([200, STRIPE_API_VERSION])
+  })
+})
