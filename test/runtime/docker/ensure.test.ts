@@ -3,7 +3,7 @@ import { buildImage } from '../../../deploy/images/build.ts'
 import type { ContainerSpec, FieldDrift } from '../../../controller/core/container.ts'
 import { has } from '../../support/parts.ts'
 import { waitFor } from '../../support/wait.ts'
-import { createTestRuntime, docker, inspectLive, plainSpec, sqConfig, type TestRuntime } from './support.ts'
+import { createTestRuntime, docker, inspectLive, plainSpec, sqConfig, without, type TestRuntime } from './support.ts'
 
 const quiet = () => undefined
 
@@ -183,7 +183,7 @@ describe.skipIf(!has('docker') || !has('sq'))('one container, made and kept as i
     })
 
     it('restart the program where there is no reload command', async () => {
-      const { reload: _none, ...spec } = plainSpec('restart001')
+      const spec = without(plainSpec('restart001'), 'reload')
       await test.runtime.ensure(spec)
       const after = await test.runtime.ensure({ ...spec, files: [{ name: 'tenants.json', text: 'new' }] })
       expect(after).toMatchObject({ action: 'started', drift: [{ field: 'files/tenants.json' }] })

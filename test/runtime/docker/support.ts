@@ -24,6 +24,8 @@ export interface TestRuntime {
   /** Method and path of every request to the engine that is not a GET, since the last call. */
   takeChanges(): string[]
   readonly proxy: Server
+  /** Lets that many changing requests through, then cuts every one, as if the controller had died. */
+  cutAfter(requests: number): void
   /** The full name of a container. */
   named(name: string): string
 }
@@ -32,21 +34,25 @@ export interface TestRuntime {
 export async function createTestRuntime(socketPath = path.join(tempFolder('engine'), 'docker.sock')): Promise<TestRuntime> {
   const installation = `t${randomBytes(4).toString('hex')}`
   const changes: string[] = []
-  const proxy = await startProxy(socketPath, changes)
+  const cut = { remaining: Infinity }
+  const proxy = await startProxy(socketPath, changes, cut)
   installations.push(installation)
   return {
     installation,
     runtime: createDockerRuntime({ docker: connectEngine(`unix://${socketPath}`), installation, now: () => new Date(), log: silent }),
     takeChanges: () => changes.splice(0),
     proxy,
+    cutAfter: (requests) => Object.assign(cut, { remaining: requests }),
     named: (name) => `tenantry-${installation}-${name}`,
   }
 }
 
 /** Passes every request on to the real engine. */
-export async function startProxy(socketPath: string, changes: string[] = []): Promise<Server> {
+export async function startProxy(socketPath: string, changes: string[] = [], cut = { remaining: Infinity }): Promise<Server> {
   const server = createServer((incoming, outgoing) => {
-    if (incoming.method !== 'GET') changes.push(`${incoming.method} ${incoming.url}`)
+    const isChange = incoming.method !== 'GET'
+    if (isChange) changes.push(`${incoming.method} ${incoming.url}`)
+    if (isChange && cut.remaining-- <= 0) return void incoming.socket.destroy()
     const { url: target, method, headers } = incoming
     const onward = httpRequest({ socketPath: '/var/run/docker.sock', path: target, method, headers }, (answer) => {
       outgoing.writeHead(answer.statusCode!, answer.headers)
@@ -113,6 +119,10 @@ export const sqConfig = (name: string, keys: readonly string[]): string => JSON.
 /** A container that only answers on its health port: no SQ needed. */
 export function plainSpec(name: string, differing: Partial<ContainerSpec> = {}): ContainerSpec {
   return sqSpec(name, [], { command: ['sh', '-c', 'echo ok >/tmp/index.html; exec httpd -f -p 1337 -h /tmp'], health: { port: 'http', path: '/' }, ...differing })
+}
+
+export function without<Field extends keyof ContainerSpec>(spec: ContainerSpec, ...fields: readonly Field[]): Omit<ContainerSpec, Field> {
+  return Object.fromEntries(Object.entries(spec).filter(([field]) => !fields.includes(field as Field))) as unknown as Omit<ContainerSpec, Field>
 }
 
 /** Asks SQ in the container, with a key. */
