@@ -64,10 +64,12 @@ function networkGit({ folder, location, environment, timeoutMs }: RemoteOptions)
     ...(credentials === undefined ? {} : { TENANTRY_GIT_USERNAME: credentials.username, TENANTRY_GIT_PASSWORD: credentials.password }),
   }
   const helper = credentials === undefined ? [] : ['credential.helper=', `credential.helper=${CREDENTIAL_HELPER}`]
+  // git's HTTP helper outlives a git that is killed, so a silent server is given up by the helper itself, and earlier.
+  const silenceSeconds = Math.max(1, Math.round(timeoutMs / 4000))
   return () =>
     simpleGit({
       baseDir: folder,
-      config: [...SETTINGS, 'http.lowSpeedLimit=1000', 'http.lowSpeedTime=30', ...helper],
+      config: [...SETTINGS, 'http.lowSpeedLimit=1', `http.lowSpeedTime=${silenceSeconds}`, ...helper],
       // Every one of these is set above, by us, and by nobody else: settings and environment are made from constants.
       unsafe: { allowUnsafeHooksPath: true, allowUnsafeCredentialHelper: true, allowUnsafeSshCommand: true, allowUnsafeAskPass: true },
       allowEnvironment: Object.keys(env),

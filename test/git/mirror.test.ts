@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process'
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { GitRepository } from '../../controller/git/port.ts'
 import { tempFolder } from '../support/temp.ts'
+import { waitFor } from '../support/wait.ts'
 import { ADA, bareRepository, collect, commitFiles, contents, git, open, SOME_FILES } from './support.ts'
 import { serveOverHttp } from './http-git.ts'
 
@@ -86,6 +89,19 @@ describe('a repository behind a URL', () => {
     await repository.refresh()
     await expect(commitFiles(repository, first, [{ path: 'a', text: '' }])).rejects.toThrow('Not on a Sunday.')
   })
+})
+
+test('a server that never answers is an error after the time limit, and what hangs is gone', async () => {
+  const server = createServer(() => undefined)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const connections: Socket[] = []
+  server.on('connection', (socket) => connections.push(socket))
+  const repository = await open(`http://127.0.0.1:${(server.address() as AddressInfo).port}/t.git`, { networkTimeoutMs: 300 })
+  const start = performance.now()
+  await expect(repository.refresh()).rejects.toThrow(/timeout|too slow/)
+  expect(performance.now() - start).toBeLessThan(5000)
+  await waitFor(() => connections.length > 0 && connections.every((socket) => socket.destroyed), 'every connection to be closed')
 })
 
 describe('over HTTP with a password', () => {
@@ -193,6 +209,33 @@ describe('a mirror that a crash left', () => {
     await expect(tipContents(repository)).rejects.toThrow()
     await repository.refresh()
     expect(Object.keys(await tipContents(repository))).toHaveLength(200)
+  })
+
+  test.each(DAMAGE.filter(([name]) => /cut short|empty ref|config|half/.test(name)))('%s while it is in use and not read: the next refresh notices by itself', async (_name, damage) => {
+    const { folder, first, mirrorFolder } = await mirrored()
+    const repository = await open(`file://${folder}`, { mirrorFolder })
+    damage(mirrorFolder)
+    await repository.refresh()
+    expect(await repository.tip()).toBe(first)
+    expect(Object.keys(await tipContents(repository))).toHaveLength(200)
+  })
+
+  test('with one object gone, which no fetch notices: found at the start, and after a read that failed', async () => {
+    const { folder, first } = await bareRepository()
+    const blob = git(folder, 'rev-parse', `${first}:platform.yaml`)
+    const mirrorFolder = newMirror()
+    const repository = await open(`file://${folder}`, { mirrorFolder })
+    await repository.refresh()
+    const lose = () => rmSync(path.join(mirrorFolder, 'objects', blob.slice(0, 2), blob.slice(2)))
+    lose()
+    await repository.refresh()
+    await expect(tipContents(repository)).rejects.toThrow('is missing')
+    await repository.refresh()
+    expect(await tipContents(repository)).toEqual(ALL)
+    lose()
+    const restarted = await open(`file://${folder}`, { mirrorFolder })
+    await restarted.refresh()
+    expect(await tipContents(restarted)).toEqual(ALL)
   })
 
   test('of another URL is cleared, and nothing of it shows through', async () => {

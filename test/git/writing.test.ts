@@ -4,7 +4,7 @@ import path from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createBareRepository } from '../../controller/git/bare-repository.ts'
-import { importStream, quotePath } from '../../controller/git/fast-import.ts'
+import { IMPORT, importStream, quotePath } from '../../controller/git/fast-import.ts'
 import { tempFolder } from '../support/temp.ts'
 import { ADA, bareRepository, collect, commitFiles, contents, FIRST_DAY, git, open, SOME_FILES } from './support.ts'
 
@@ -168,7 +168,7 @@ describe('kill -9', () => {
     const { folder, first } = await bareRepository()
     const bytes = importStream({ parent: first, message: 'm', author: ADA, committer: ADA, at: FIRST_DAY, files: [{ path: 'a', text: 'a' }, { path: 'b', text: 'b' }] })
     for (const end of ['SIGKILL', 'cut off'] as const) {
-      const child = spawn('git', ['--git-dir', folder, 'fast-import', '--quiet', '--done'], { stdio: ['pipe', 'ignore', 'ignore'] })
+      const child = spawn('git', ['--git-dir', folder, ...IMPORT], { stdio: ['pipe', 'ignore', 'ignore'] })
       const closed = new Promise<number | null>((resolve) => child.on('close', resolve))
       await new Promise((resolve) => child.stdin.write(bytes.subarray(0, bytes.length - 70), resolve))
       if (end === 'SIGKILL') child.kill('SIGKILL')
