@@ -85,8 +85,9 @@ export function createAccount(options: AccountOptions): Account {
 
   function openOnly(id: string, what: string): StoredSession {
     const stored = session(id)
-    if (stored.session.status !== 'open') throw new StripeRefusal(400, `Only Checkout Sessions with a status in ["open"] can be ${what}. This Checkout Session has a status of ${stored.session.status}.`)
-    return stored
+    const { status } = stored.session
+    if (status === 'open') return stored
+    throw new StripeRefusal(400, `Only Checkout Sessions with a status in ["open"] can be ${what}. This Checkout Session has a status of ${status}.`)
   }
 
   return {
@@ -112,7 +113,14 @@ export function createAccount(options: AccountOptions): Account {
       emit('customer.created', customer)
       emit('customer.subscription.created', subscription)
       const paymentStatus = trial ? 'no_payment_required' : payment === 'card' ? 'paid' : 'unpaid'
-      const paid = update(stored, { status: 'complete', payment_status: paymentStatus, customer: customer.id, subscription: subscription.id, customer_details: customerDetails(email), url: null })
+      const paid = update(stored, {
+        status: 'complete',
+        payment_status: paymentStatus,
+        customer: customer.id,
+        subscription: subscription.id,
+        customer_details: customerDetails(email),
+        url: null,
+      })
       emit('checkout.session.completed', paid)
       return paid
     },

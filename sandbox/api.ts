@@ -53,7 +53,7 @@ function addSessions(app: FastifyInstance, account: Account, state: SandboxState
   })
   app.get('/v1/checkout/sessions', async (request) => {
     const query = queryOf(request)
-    const fits = account.sessions().filter(({ session }) => is(query, 'status', session.status) && is(query, 'subscription', session.subscription) && is(query, 'customer', session.customer))
+    const fits = account.sessions().filter(({ session }) => (['status', 'subscription', 'customer'] as const).every((name) => is(query, name, session[name])))
     const expansions = expansionsOf(query).map((name) => name.replace(/^data\./, ''))
     return page(request, fits.map((stored) => show(stored, expansions)).reverse())
   })
@@ -63,7 +63,8 @@ function addLists(app: FastifyInstance, account: Account, state: SandboxState): 
   app.get('/v1/prices', async (request) => {
     const query = queryOf(request)
     const keys = listAt(query['lookup_keys'])
-    return page(request, account.prices().filter((price) => (keys.length === 0 || keys.includes(price.lookup_key)) && is(query, 'product', price.product) && is(query, 'active', String(price.active))))
+    const prices = account.prices().filter((price) => keys.length === 0 || keys.includes(price.lookup_key))
+    return page(request, prices.filter((price) => is(query, 'product', price.product) && is(query, 'active', String(price.active))))
   })
   app.get<ById>('/v1/prices/:id', async ({ params }) => found('price', params.id, account.prices().find(({ id }) => id === params.id)))
   app.get('/v1/customers', async (request) => page(request, state.all('customer').filter(({ email }) => is(queryOf(request), 'email', email)).toReversed()))
@@ -71,15 +72,17 @@ function addLists(app: FastifyInstance, account: Account, state: SandboxState): 
   app.get('/v1/subscriptions', async (request) => {
     const query = queryOf(request)
     const status = textAt(query['status'])
-    const fits = state.all('subscription').filter((each) => is(query, 'customer', each.customer) && (status === 'all' || (status === undefined ? each.status !== 'canceled' : each.status === status)))
-    return page(request, fits.toReversed())
+    // As at Stripe, canceled ones are hidden unless asked for.
+    const hasStatus = (own: string) => status === 'all' || (status === undefined ? own !== 'canceled' : own === status)
+    return page(request, state.all('subscription').filter((each) => is(query, 'customer', each.customer) && hasStatus(each.status)).toReversed())
   })
   app.get<ById>('/v1/subscriptions/:id', async ({ params }) => found('subscription', params.id, state.get('subscription', params.id)))
   app.get('/v1/events', async (request) => {
     const query = queryOf(request)
     const types = listAt(query['types'])
     const since = Number(textsAt(query['created'])['gte'] ?? 0)
-    return page(request, state.all('event').filter(({ type, created }) => is(query, 'type', type) && (types.length === 0 || types.includes(type)) && created >= since).toReversed())
+    const fits = state.all('event').filter(({ type, created }) => is(query, 'type', type) && (types.length === 0 || types.includes(type)) && created >= since)
+    return page(request, fits.toReversed())
   })
   app.get<ById>('/v1/events/:id', async ({ params }) => found('event', params.id, state.get('event', params.id)))
 }
@@ -103,7 +106,8 @@ function once(state: SandboxState, request: FastifyRequest, reply: FastifyReply,
   const before = typeof key === 'string' ? state.get('reply', key) : undefined
   void reply.header('content-type', 'application/json')
   if (before !== undefined) {
-    if (before.request !== digest) throw new StripeRefusal(400, 'Keys for idempotent requests can only be used with the same parameters they were first used with.', { type: 'idempotency_error' })
+    const message = 'Keys for idempotent requests can only be used with the same parameters they were first used with.'
+    if (before.request !== digest) throw new StripeRefusal(400, message, { type: 'idempotency_error' })
     return reply.code(before.status).header('idempotent-replayed', 'true').send(before.body)
   }
   const body = JSON.stringify(act(parseForm(text)))

@@ -45,7 +45,8 @@ export function createDelivery({ webhooks, url, secret, now, faults, delivered }
     const signature = webhooks.generateTestHeaderString({ payload, secret, timestamp: Math.floor(now().getTime() / 1000) })
     try {
       const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(ANSWER_MS)])
-      const response = await fetch(url(), { method: 'POST', headers: { 'content-type': 'application/json; charset=utf-8', 'stripe-signature': signature }, body: payload, signal })
+      const headers = { 'content-type': 'application/json; charset=utf-8', 'stripe-signature': signature }
+      const response = await fetch(url(), { method: 'POST', headers, body: payload, signal })
       await response.arrayBuffer()
       return response.ok
     } catch {

@@ -44,8 +44,8 @@ function showSession(reply: FastifyReply, { session, terms }: StoredSession): Fa
   ]
   const list = rows.map(([name, value]) => `<div><dt>${escape(name!)}</dt><dd>${escape(value!)}</dd></div>`).join('')
   const button = trialDays > 0 ? 'Start the trial' : `Pay ${amount}`
-  const form = `<form method="post"><button name="action" value="pay" autofocus>${escape(button)}</button><button name="action" value="cancel" class="quiet">Cancel</button></form>`
-  return sendPage(reply, 200, 'Complete your purchase', `<dl>${list}</dl>${form}`, [session.success_url, session.cancel_url])
+  const buttons = `<button name="action" value="pay" autofocus>${escape(button)}</button><button name="action" value="cancel" class="quiet">Cancel</button>`
+  return sendPage(reply, 200, 'Complete your purchase', `<dl>${list}</dl><form method="post">${buttons}</form>`, [session.success_url, session.cancel_url])
 }
 
 function formatAmount(amount: number, currency: string): string {
@@ -78,11 +78,18 @@ function sendPage(reply: FastifyReply, status: number, title: string, body: stri
   const policy = `default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self' ${[...new Set(origins)].join(' ')}`.trim()
   const html = `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escape(title)} (sandbox)</title><style>${STYLE}</style></head>
-<body><main><p class="note"><strong>Sandbox.</strong> No card is asked for and no money moves.</p><div class="body"><h1>${escape(title)}</h1>${body}</div></main></body>
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escape(title)} (sandbox)</title><style>${STYLE}</style>
+</head>
+<body><main>
+<p class="note"><strong>Sandbox.</strong> No card is asked for and no money moves.</p>
+<div class="body"><h1>${escape(title)}</h1>${body}</div>
+</main></body>
 </html>
 `
-  return reply.code(status).header('content-type', 'text/html; charset=utf-8').header('content-security-policy', policy).header('cache-control', 'no-store').header('referrer-policy', 'no-referrer').send(html)
+  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }
+  return reply.code(status).headers(headers).send(html)
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }

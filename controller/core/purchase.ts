@@ -28,7 +28,14 @@ export type PurchaseOutcome =
   /** The session has its tenant; nothing to write. */
   | { readonly kind: 'already'; readonly tenant: TenantId }
   /** A new tenant. `soldAs` names the plan that was asked for, where its slots are gone and the successor costs the same. */
-  | { readonly kind: 'provision'; readonly tenant: Tenant; readonly number: number; readonly path: string; readonly soldAs?: string; readonly usernameWanted?: string }
+  | {
+      readonly kind: 'provision'
+      readonly tenant: Tenant
+      readonly number: number
+      readonly path: string
+      readonly soldAs?: string
+      readonly usernameWanted?: string
+    }
   /** A person must decide; `detail` says what was found, without personal data. */
   | { readonly kind: 'held'; readonly reason: HoldReason; readonly detail: string }
 

@@ -101,7 +101,8 @@ function statements(db: Store) {
   const open = "state IN ('pending', 'held')"
   return {
     open: db.prepare(
-      `SELECT id, type, object, trace, received_at AS receivedAt, state, attempts, note FROM inbox WHERE ${open} AND next_attempt_at <= ? ORDER BY received_at, id LIMIT ?`,
+      `SELECT id, type, object, trace, received_at AS receivedAt, state, attempts, note
+       FROM inbox WHERE ${open} AND next_attempt_at <= ? ORDER BY received_at, id LIMIT ?`,
     ),
     done: db.prepare("UPDATE inbox SET state = 'done', attempts = attempts + 1, note = ?, tenant = ? WHERE id = ?"),
     ignored: db.prepare("UPDATE inbox SET state = 'ignored', attempts = attempts + 1, note = ? WHERE id = ?"),

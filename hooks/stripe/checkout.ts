@@ -53,7 +53,9 @@ const FIELDS: ReadonlySet<string> = new Set(['plan', 'interval', 'email', 'usern
 
 /** All that is wrong at once. */
 function parseRequest(body: unknown, catalog: CatalogView): CheckoutRequest {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw invalid([{ field: '', message: 'Send a JSON object with plan, interval, email and username.' }])
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw invalid([{ field: '', message: 'Send a JSON object with plan, interval, email and username.' }])
+  }
   const { plan, interval, email, username } = body as Record<string, unknown>
   const errors: FieldProblem[] = Object.keys(body)
     .filter((field) => !FIELDS.has(field))
@@ -101,10 +103,15 @@ async function findPrice({ stripe }: CheckoutOptions, { plan, interval }: Checko
   const key = lookupKey(plan, interval)
   const { data } = await stripe.prices.list({ lookup_keys: [key], active: true, limit: 1 })
   const [price] = data
-  const problem = (code: string, detail: string) => new HttpProblem({ status: 503, code, title: 'Not for sale right now', detail: `${detail} Operator: run tenantry billing sync.`, retryAfterSeconds: 300 })
-  if (price === undefined) throw problem('price-missing', `Stripe has no active price with the lookup key ${key}.`)
-  if (price.unit_amount !== wanted.amount || price.currency !== wanted.currency) throw problem('price-differs', `The price ${key} at Stripe is not the one of the plan.`)
+  if (price === undefined) throw notForSale('price-missing', `Stripe has no active price with the lookup key ${key}.`)
+  if (price.unit_amount !== wanted.amount || price.currency !== wanted.currency) {
+    throw notForSale('price-differs', `The price ${key} at Stripe is not the one of the plan.`)
+  }
   return price.id
+}
+
+function notForSale(code: string, what: string): HttpProblem {
+  return new HttpProblem({ status: 503, code, title: 'Not for sale right now', detail: `${what} Operator: run tenantry billing sync.`, retryAfterSeconds: 300 })
 }
 
 async function createSession(options: CheckoutOptions, request: CheckoutRequest, plan: Plan, price: string): Promise<string> {

@@ -53,6 +53,8 @@ export function statusOf(error: FastifyError | HttpProblem): number {
 
 function detailsOf(error: FastifyError): ProblemDetails {
   const status = error.statusCode ?? 500
-  if (status >= 500) return { status: 500, code: 'internal-error', title: 'Internal error', detail: 'Something went wrong on our side. Try again later.', retryAfterSeconds: 30 }
+  if (status >= 500) {
+    return { status: 500, code: 'internal-error', title: 'Internal error', detail: 'Something went wrong on our side. Try again later.', retryAfterSeconds: 30 }
+  }
   return { status, code: OWN_REFUSALS[error.code] ?? 'bad-request', title: 'Request refused', detail: error.message }
 }

@@ -6,7 +6,10 @@ import type { CommitRequest } from '../../controller/git/port.ts'
 export type Decide<T> = (catalog: CatalogView) => { readonly commit?: CommitRequest; readonly result: T }
 
 export interface RepositoryWriter {
-  /** Serialised. Brings the catalog to the branch's tip, lets `decide` choose, commits on exactly that tip; refused: decides again. Resolves when the push is durable. */
+  /**
+   * Serialised. Brings the catalog to the branch's tip, lets `decide` choose, commits on exactly that tip; refused: decides again.
+   * Resolves when the push is durable.
+   */
   write<T>(decide: Decide<T>): Promise<{ readonly revision?: CommitId; readonly result: T }>
 }
 

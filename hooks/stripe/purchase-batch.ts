@@ -70,12 +70,16 @@ export async function workOnPurchases(options: PurchaseBatchOptions, events: rea
 
 function logFailedFetches(log: Log, sessions: ReadonlyMap<string, SessionFetch>): void {
   const failed = [...sessions.values()].filter((fetched) => fetched.kind === 'failed')
-  if (failed[0] !== undefined) log.warn({ failed: failed.length, first: describeStripeError(failed[0].error) }, 'Stripe did not tell about sessions; they are asked for again later')
+  if (failed[0] === undefined) return
+  log.warn({ failed: failed.length, first: describeStripeError(failed[0].error) }, 'Stripe did not tell about sessions; they are asked for again later')
 }
 
 function readEvent(options: PurchaseBatchOptions, event: OpenEvent, fetched: SessionFetch | undefined): Verdict | { readonly purchase: Purchase } {
-  if (fetched === undefined || fetched.kind === 'missing') return { kind: 'held', reason: 'session-missing', detail: 'Stripe knows no such session: is STRIPE_SECRET_KEY of the account that sends the webhooks?' }
-  if (fetched.kind === 'failed') return { kind: 'retry', reason: 'stripe-failed', note: 'Stripe did not answer', inMs: backoffMs(event.attempts + 1, options.chance()) }
+  const inMs = backoffMs(event.attempts + 1, options.chance())
+  if (fetched === undefined || fetched.kind === 'missing') {
+    return { kind: 'held', reason: 'session-missing', detail: 'Stripe knows no such session: is STRIPE_SECRET_KEY of the account that sends the webhooks?' }
+  }
+  if (fetched.kind === 'failed') return { kind: 'retry', reason: 'stripe-failed', note: 'Stripe did not answer', inMs }
   const reading = readSession(fetched.session, options.installation)
   switch (reading.kind) {
     case 'purchase':
@@ -99,7 +103,10 @@ async function commit(options: PurchaseBatchOptions, bought: readonly Bought[], 
     return revision
   } catch (error) {
     options.log.error({ err: error, purchases: bought.length }, 'purchases could not be committed; they are tried again')
-    for (const { event } of bought) verdicts.set(event, { kind: 'retry', reason: 'write-failed', note: 'the repository could not be written', inMs: backoffMs(event.attempts + 1, options.chance()) })
+    for (const { event } of bought) {
+      const inMs = backoffMs(event.attempts + 1, options.chance())
+      verdicts.set(event, { kind: 'retry', reason: 'write-failed', note: 'the repository could not be written', inMs })
+    }
     return undefined
   }
 }
@@ -169,9 +176,12 @@ function settlementOf(event: OpenEvent, verdict: Verdict, atMs: number): Settlem
       return { kind: 'ignored', id, note: verdict.note }
     case 'held':
       return { kind: 'held', id, note: heldNote(verdict), nextAttemptAt: after(HELD_RECHECK_MS) }
-    case 'retry':
+    case 'retry': {
+      const nextAttemptAt = after(verdict.inMs)
       // What waits for a person goes on waiting for one while it could not be looked at.
-      return { kind: event.state === 'held' ? 'held' : 'retry', id, note: event.state === 'held' ? (event.note ?? verdict.note) : verdict.note, nextAttemptAt: after(verdict.inMs) }
+      if (event.state === 'held') return { kind: 'held', id, note: event.note ?? verdict.note, nextAttemptAt }
+      return { kind: 'retry', id, note: verdict.note, nextAttemptAt }
+    }
   }
 }
 

@@ -1,4 +1,7 @@
-/** The commit that a batch of purchases becomes: one file for each tenant, and a message that says who got what, and why. No e-mail address and no secret is in it. */
+/**
+ * The commit that a batch of purchases becomes: one file for each tenant, and a message that says who got what, and why.
+ * No e-mail address and no secret is in the message.
+ */
 import type { Tenant } from '../../controller/core/specs.ts'
 import type { PurchaseOutcome } from '../../controller/core/purchase.ts'
 import type { CommitRequest } from '../../controller/git/port.ts'

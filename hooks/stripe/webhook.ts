@@ -74,13 +74,16 @@ async function receive(options: StripeWebhookOptions, request: FastifyRequest): 
 
 function verify({ webhooks, secret }: StripeWebhookOptions, raw: Buffer, header: string | string[] | undefined, receivedAt: Date): void {
   if (typeof header !== 'string' || header === '') {
-    throw new HttpProblem({ status: 400, code: 'signature-missing', title: 'Signature missing', detail: 'The stripe-signature header is missing. Only Stripe may call this address.' })
+    const detail = 'The stripe-signature header is missing. Only Stripe may call this address.'
+    throw new HttpProblem({ status: 400, code: 'signature-missing', title: 'Signature missing', detail })
   }
   try {
     // constructEvent is this and JSON.parse; told apart, so that a bad signature and a bad body have different answers.
     webhooks.signature!.verifyHeader(raw, header, secret, TOLERANCE_SECONDS, undefined, receivedAt.getTime())
   } catch {
-    const detail = `The signature does not fit the body, or is older than ${TOLERANCE_SECONDS} s. Check that STRIPE_WEBHOOK_SECRET is the secret of this endpoint, that nothing between Stripe and here changes the body, and that this machine's clock is right.`
+    const detail =
+      `The signature does not fit the body, or is older than ${TOLERANCE_SECONDS} s. Check that STRIPE_WEBHOOK_SECRET is the secret of this ` +
+      "endpoint, that nothing between Stripe and here changes the body, and that this machine's clock is right."
     throw new HttpProblem({ status: 400, code: 'signature-invalid', title: 'Signature invalid', detail })
   }
 }
@@ -92,8 +95,9 @@ function readEvent(body: string): StripeEventHead {
   } catch {
     event = undefined
   }
-  if (event === undefined) throw new HttpProblem({ status: 400, code: 'event-malformed', title: 'Not an event', detail: 'The signed body is not an event of Stripe: it needs an id that starts with evt_ and a type.' })
-  return event
+  if (event !== undefined) return event
+  const detail = 'The signed body is not an event of Stripe: it needs an id that starts with evt_ and a type.'
+  throw new HttpProblem({ status: 400, code: 'event-malformed', title: 'Not an event', detail })
 }
 
 async function store(inbox: Pick<Inbox, 'put'>, event: Parameters<Inbox['put']>[0]): Promise<'stored' | 'duplicate'> {
