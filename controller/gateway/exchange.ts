@@ -17,7 +17,7 @@ export interface ExchangeRequest {
   readonly bodyless: boolean
   /** End with a reset once the answer is complete: cheaper, and SQ does not mind. */
   readonly reset: boolean
-  readonly connectTimeoutMs: number
+  /** Silence, while connecting as well. */
   readonly answerTimeoutMs: number
 }
 
@@ -78,19 +78,14 @@ export function startExchange(request: ExchangeRequest, sink: AnswerSink, done: 
   const socket: Socket = connect({
     host: request.upstream.host,
     port: request.upstream.port,
-    noDelay: true,
     onread: { buffer: READ_BUFFER, callback: onRead },
   })
-  socket.setTimeout(request.connectTimeoutMs, () => finish(connected ? { kind: 'timeout' } : { kind: 'not-delivered', reason: 'no connection in time' }))
-  socket.on('connect', () => {
-    connected = true
-    socket.setTimeout(request.answerTimeoutMs)
-  })
+  socket.setTimeout(request.answerTimeoutMs, () => finish(connected ? { kind: 'timeout' } : { kind: 'not-delivered', reason: 'no connection in time' }))
+  socket.on('connect', () => (connected = true))
   socket.on('end', onEnd).on('error', onError).on('close', onEnd)
-  socket.cork()
+  // Before there is a connection: Node keeps head and body and then sends them together.
   socket.write(request.head, 'latin1')
   for (const piece of request.body) socket.write(piece)
-  socket.uncork()
 
   return {
     resume: () => void socket.resume(),

@@ -84,7 +84,7 @@ function runAttempts(parts: ForwarderParts, job: ForwardJob, lane: Lane, setting
     })
     const bodyless = job.method === 'HEAD' && !job.sq
     const { upstream, head, body, sq } = job
-    const { connectTimeoutMs, answerTimeoutMs } = settings
+    const { answerTimeoutMs } = settings
     const sink = {
       head: writer.head,
       body(bytes: Buffer, last: boolean): boolean {
@@ -93,7 +93,7 @@ function runAttempts(parts: ForwarderParts, job: ForwardJob, lane: Lane, setting
         return goOn
       },
     }
-    exchange = startExchange({ upstream, head, body, bodyless, reset: sq, connectTimeoutMs, answerTimeoutMs }, sink, (end) => {
+    exchange = startExchange({ upstream, head, body, bodyless, reset: sq, answerTimeoutMs }, sink, (end) => {
       if (end.kind !== 'not-delivered') lane.refusedSinceMs = undefined
       if (end.kind === 'complete') finish({ kind: 'answered', status: writer.status, bytesOut: writer.bodyBytes })
       else if (writer.status !== 0) breakOff(end)

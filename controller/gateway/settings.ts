@@ -12,7 +12,6 @@ export interface GatewaySettings {
   readonly bufferBytes: number
   /** Of one answer, before its instance has to wait for a slow reader: a waiting SQ delays a reload, and with it every tenant. */
   readonly answerBufferBytes: number
-  readonly connectTimeoutMs: number
   /** Silence of an instance, before its answer or in it. */
   readonly answerTimeoutMs: number
   /** How long a request waits for the port of an instance that restarts. */
@@ -33,7 +32,6 @@ export const DEFAULT_SETTINGS: GatewaySettings = Object.freeze({
   defaultBodyMb: 64,
   bufferBytes: 256 * 1024 * 1024,
   answerBufferBytes: 4 * 1024 * 1024,
-  connectTimeoutMs: 5_000,
   answerTimeoutMs: 60_000,
   comebackMs: 5_000,
   redialMs: 50,
