@@ -1,6 +1,6 @@
 /** Questions to history: which paths were ever added, and which commits touched one. Reads only. */
 import type { CommitId } from '../core/specs.ts'
-import { nulRecords, type GitCommand } from './git-command.ts'
+import { GitError, nulRecords, type GitCommand } from './git-command.ts'
 import type { CommitInfo } from './port.ts'
 
 /**
@@ -17,10 +17,15 @@ export async function* addedPaths(git: GitCommand, revisions: string, folder: st
   }
 }
 
-/** Undefined for what names no commit. An option is never taken for a revision. */
+/** Undefined for what names no commit; a repository that can't be read throws. An option is never taken for a revision. */
 export async function resolveCommit(git: GitCommand, revision: string): Promise<CommitId | undefined> {
-  const output = await git.run(['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`]).catch(() => undefined)
-  return output === undefined ? undefined : (output.toString('utf8').trim() as CommitId)
+  try {
+    const output = await git.run(['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`])
+    return output.toString('utf8').trim() as CommitId
+  } catch (error) {
+    if (error instanceof GitError && error.exitCode === 1) return undefined
+    throw error
+  }
 }
 
 const FIELDS = ['%H', '%an <%ae>', '%aI', '%s', '%(trailers:only=true,unfold=true)']

@@ -90,7 +90,8 @@ async function openLocal(git: GitCommand, options: RepositoryOptions, locks: Loc
   })
   if (options.readOnly !== true && bare.toString('utf8').trim() !== 'true') throw new Error(`${git.folder} is not a bare repository: use "git clone --bare", and push to that one.`)
   const branch = createLocalBranch({ git, branch: options.branch, locks })
-  await branch.refresh()
+  // A repository that is only looked at keeps even its stale locks.
+  if (options.readOnly !== true) await branch.refresh()
   return { branch, suspect: () => undefined }
 }
 

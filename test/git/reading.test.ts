@@ -230,6 +230,19 @@ describe('reading blobs', () => {
   })
 })
 
+describe('a revision that a person names', () => {
+  test('is found by branch, id and ancestry; what names nothing is undefined, and an unreadable repository an error', async () => {
+    const { folder, first } = await bareRepository()
+    const repository = await open(folder)
+    const second = await commitFiles(repository, first, [{ path: 'a', text: 'a' }])
+    expect(await Promise.all(['main', 'HEAD', second.slice(0, 10), 'main~1', 'nope', '2'.repeat(40), '--all', `${first}..${second}`].map((name) => repository.resolve(name)))).toEqual([
+      second, second, second, first, undefined, undefined, undefined, undefined,
+    ])
+    renameSync(folder, `${folder}.away`)
+    await expect(repository.resolve('main')).rejects.toThrow(/not a git repository/)
+  })
+})
+
 describe('history', () => {
   test('names every path that was ever added: removed ones, ones on side branches, ones dropped by a merge', async () => {
     const { folder, first } = await bareRepository()
