@@ -18,9 +18,10 @@ import type { AnySpec, Kind } from '../core/specs.ts'
 import { explain } from './explain.ts'
 import { formatField, parseField } from './field.ts'
 import { baseName, isSpecPath, kindOfPath, pathRefusal } from './paths.ts'
+import { readPlainYaml } from './plain-yaml.ts'
 import { describeValue } from './show.ts'
-import type { Inspected } from './yaml.ts'
-import { inspectYaml, readYaml } from './yaml.ts'
+import type { YamlText } from './yaml.ts'
+import { readYaml } from './yaml.ts'
 
 export { isSpecPath }
 
@@ -31,6 +32,9 @@ export interface SpecParser {
   /** Reads one file. `path` must be a spec path. All problems of the file at once. */
   parse(path: string, text: string): ParsedSpec
 }
+
+/** Enough to put a file right; with more it is rubbish, and placing them all would take seconds. */
+const MOST_ERRORS = 200
 
 const KINDS: readonly Kind[] = ['Platform', 'Product', 'Plan', 'Tenant']
 
@@ -54,14 +58,17 @@ function parseSpec(validators: Readonly<Record<Kind, ValidateFunction>>, path: s
   const unread = textRefusal(text)
   if (unread !== undefined) return refusedFile(path, kind, wrongPath === undefined ? [unread] : [wrongPath, unread])
   const validate = validators[kind]
-  const value = readYaml(text)
-  if (wrongPath === undefined && value !== undefined && validate(value)) {
-    const { metadata, spec } = value as AnySpec
-    return { kind: 'ok', spec: { kind, metadata, spec } as AnySpec }
-  }
-  const inspected = inspectYaml(text)
-  const problems = [...(wrongPath === undefined ? [] : [atTop(path, wrongPath)]), ...yamlProblems(path, inspected), ...schemaProblems(path, kind, inspected, validate)]
-  return { kind: 'bad', claims: { kind, name: nameIn(inspected.value, text) ?? baseName(path) }, problems: problems.sort(compareProblems) }
+  const plain = wrongPath === undefined ? readPlainYaml(text) : undefined
+  if (plain !== undefined && validate(plain)) return goodSpec(kind, plain as AnySpec)
+  const yaml = readYaml(text)
+  if (wrongPath === undefined && yaml.faults.length === 0 && validate(yaml.value)) return goodSpec(kind, yaml.value as AnySpec)
+  const problems = [...(wrongPath === undefined ? [] : [atTop(path, wrongPath)]), ...yamlProblems(path, yaml), ...schemaProblems(path, kind, yaml, validate)]
+  return { kind: 'bad', claims: { kind, name: nameIn(yaml.value, text) ?? baseName(path) }, problems: problems.sort(compareProblems) }
+}
+
+/** Without the version, which the reader knows now. */
+function goodSpec(kind: Kind, { metadata, spec }: AnySpec): ParsedSpec {
+  return { kind: 'ok', spec: { kind, metadata, spec } as AnySpec }
 }
 
 type Words = Pick<Problem, 'message' | 'fix'>
@@ -95,26 +102,26 @@ export function refusedEntry(path: string, reason: keyof typeof REFUSALS): Parse
   return refusedFile(path, kindOfPath(path) ?? 'Tenant', [REFUSALS[reason]])
 }
 
-function yamlProblems(file: string, inspected: Inspected): Problem[] {
-  return inspected.faults.map(({ offset, message, fix }) => ({ file, ...inspected.placeAt(offset), field: '', message, fix }))
+function yamlProblems(file: string, yaml: YamlText): Problem[] {
+  return yaml.faults.map(({ offset, message, fix }) => ({ file, ...yaml.placeAt(offset), field: '', message, fix }))
 }
 
 /** What the schema refuses. A file that says it is of another kind is told so, and not measured by the wrong schema. */
-function schemaProblems(file: string, kind: Kind, inspected: Inspected, validate: ValidateFunction): Problem[] {
-  const { value, faults } = inspected
+function schemaProblems(file: string, kind: Kind, yaml: YamlText, validate: ValidateFunction): Problem[] {
+  const { value, faults } = yaml
   if (faults.some((fault) => fault.fatal)) return []
   if (value === null || value === undefined || typeof value !== 'object' || Array.isArray(value)) {
     const message = value === null || value === undefined ? 'the file is empty' : `expected a map of fields, found ${describeValue(value)}`
     return [atTop(file, { message, fix: `Write a ${kind}; the sample repository shows one.` })]
   }
   const problem = (path: readonly (string | number)[], words: Words, key = false): Problem => {
-    const place = key ? inspected.placeOfKey(path) : inspected.placeOf(path)
+    const place = key ? yaml.placeOfKey(path) : yaml.placeOf(path)
     return { file, ...place, field: formatField(path), message: words.message, fix: words.fix }
   }
   const claimed = (value as { kind?: unknown }).kind
   if (claimed !== undefined && claimed !== kind) return [problem(['kind'], wrongKind(kind, claimed))]
   if (validate(value)) return []
-  return explain(validate.errors ?? [], value).map((complaint) => problem(complaint.path, complaint, complaint.aboutKey))
+  return explain((validate.errors ?? []).slice(0, MOST_ERRORS), value).map((complaint) => problem(complaint.path, complaint, complaint.aboutKey))
 }
 
 function wrongKind(kind: Kind, claimed: unknown): Words {
@@ -136,7 +143,7 @@ function nameIn(value: unknown, text: string): string | undefined {
 
 /** Where a field of a text stands: its value, or its key where that is more than a word; the nearest parent where there is none. */
 export function placeOf(text: string, field: string): Place {
-  return inspectYaml(text).placeOf(parseField(field))
+  return readYaml(text).placeOf(parseField(field))
 }
 
 /** A finding of the pure core with its place in the text of its file. */

@@ -40,11 +40,6 @@ const WORDS: Readonly<Partial<Record<ErrorCode, Words>>> = {
   RESOURCE_EXHAUSTION: ['the file is nested too deep', 'Spec files are a few levels deep: look for stray brackets or dashes.'],
 }
 
-/** Anchors, aliases, tags or directives, which the reader itself lets through. */
-export function hasRefused(document: Document, text: string): boolean {
-  return SUSPECT.test(text) && refusals(document).length > 0
-}
-
 /** All faults in the order of the file, one for each place. Of broken syntax only the first: what follows it is its echo. */
 export function faultsOf(document: Document, text: string): YamlFault[] {
   const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])

