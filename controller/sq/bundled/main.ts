@@ -1,7 +1,8 @@
 /**
  * The bundled SQ, for machines without the real one: the same command line, file, requests, answers and phext files as `sq` 0.6.0.
- * It differs where that is safer: it binds 127.0.0.1 only, writes files beside and renames them, makes no `.sq` folder, refuses coordinates
- * above 999, and never logs a token. This file alone touches the process.
+ * It differs where that is safer: it binds 127.0.0.1 only, writes files beside and renames them, makes no `.sq` folder, never logs a token,
+ * refuses writes beyond coordinate 999 (400), phexts above 128 MiB or 500,000 scrolls and as many parts in a body (413), more requests at once
+ * than fit in memory (503), and names with `..`, `/` or `\` also without `--data-dir`; `json-export` is in order. This file alone touches the process.
  */
 import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'

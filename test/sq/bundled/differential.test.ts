@@ -11,7 +11,7 @@ import { waitFor } from '../../support/wait.ts'
 import { ask, filesBelow, newFolder, startSq, type Program, type RawRequest } from './programs.ts'
 import { requestArbitrary } from './requests.ts'
 
-const REQUESTS = Number(process.env['TENANTRY_DIFFERENTIAL'] ?? 6000)
+const REQUESTS = Number(process.env['TENANTRY_DIFFERENTIAL'] ?? 5200)
 const SEED = Number(process.env['TENANTRY_DIFFERENTIAL_SEED'] ?? 42)
 const COMPARE_FILES_EVERY = 500
 

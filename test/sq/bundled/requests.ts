@@ -8,7 +8,7 @@ type Weighted<T> = readonly [weight: number, arbitrary: fc.Arbitrary<T>]
 const pick = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values)
 const mix = <T>(...choices: readonly Weighted<T>[]): fc.Arbitrary<T> => fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })))
 /** Absent once in `weight` + 1 times. */
-const maybe = <T>(weight: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { freq: weight, nil: undefined })
+const maybe = <T>(weight: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => mix<T | undefined>([1, fc.constant(undefined)], [weight, arbitrary])
 /** Present once in `weight` + 1 times. */
 const rarely = <T>(weight: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => mix<T | undefined>([weight, fc.constant(undefined)], [1, arbitrary])
 const never = fc.constant(undefined)
@@ -89,9 +89,13 @@ const ODD_VALUES = ['%', '%4', '%zz', '%ff', '%C3', '%E2%28%A1', '%F0%9F%A6', '%
 const oddParameter = fc.tuple(pick('s', 'p', 'x', 'content', '%73'), pick(...ODD_VALUES)).map(([name, value]) => `${name}=${value}`)
 const parameter = (name: string, value: fc.Arbitrary<string>) => encoded(value).map((text) => `${name}=${text}`)
 
-const limit = pick('0', '1', '2', '+5', '17', '', ' 3 ', 'x', '-1', '18446744073709551615', '18446744073709551616', '007')
+const limit = pick('0', '1', '2', '+5', '17', '', ' 3 ', 'x', '-1', '18446744073709551615', '18446744073709551616', '007', '3', '4')
 const strictCoordinate = mix<number[]>([12, common], [6, near], [1, far]).map((place) => format(place))
-const queried = mix([12, strictCoordinate], [1, anyCoordinate])
+const nearlyStrict = pick(
+  ...['1.1.1/1.1.1/1.1.1.1', '1.1.1.1/1.1.1/1.1.1', '1.1.1/1.1.1/1.1.1/1', '1.1.1/1.1.1', '1.1/1.1.1/1.1.1', '1.1.1/1.1.1/1.1.', '1.1.1/1.1.1/1.1.0'],
+  ...['+1.1.1/1.1.1/1.1.2', '1.1.1/1.1.1/1.1. 1', '18446744073709551615.1.1/1.1.1/1.1.1', '18446744073709551616.1.1/1.1.1/1.1.1'],
+)
+const queried = mix([8, strictCoordinate], [3, nearlyStrict], [1, anyCoordinate])
 
 const RANGES = ['from=1.1.1/1.1.1/1.1.1&to=999.1.1/1.1.1/1.1.1', 'from=1.1.1/1.1.1/1.1.1&to=1.1.1%2F9.9.9/9.9.9', 'from=0.1.1/1.1.1/1.1.1&to=2.1.1/1.1.1/1.1.1']
 const range = mix(
@@ -100,7 +104,7 @@ const range = mix(
   [1, pick('from=1.1.1/1.1.1/1.1.1', 'to=1.1.1/1.1.1/1.1.1', 'from=&to=+')],
 )
 const coordinateSet = fc
-  .tuple(mix([9, fc.array(strictCoordinate, { maxLength: 5 })], [1, fc.array(queried, { maxLength: 3 })]), pick(',', '\n', ', ', ',,', ';'))
+  .tuple(mix([9, fc.array(strictCoordinate, { minLength: 1, maxLength: 5 })], [1, fc.array(queried, { maxLength: 3 })]), pick(',', '\n', ', ', ',,', ';'))
   .map(([items, separator]) => items.join(separator))
 
 /** Checksums of what is stored, and of what is not. */
@@ -116,9 +120,9 @@ const parametersFor = (command: string): fc.Arbitrary<string[]> => {
       maybe(12, parameter('p', phext)),
       maybe(15, parameter('c', writes ? coordinate : anyCoordinate)),
       maybe(writes || command === 'delta' ? 3 : 20, parameter('s', command === 'delta' ? deltaText : text)),
-      queries ? maybe(1, range) : never,
-      queries ? maybe(1, parameter('set', coordinateSet)) : never,
-      command === 'where' || queries ? maybe(1, parameter('limit', limit)) : never,
+      queries ? maybe(2, range) : never,
+      queries ? rarely(1, parameter('set', coordinateSet)) : never,
+      command === 'where' || queries ? rarely(1, parameter('limit', limit)) : never,
       command === 'where' ? maybe(3, pick('algo=checksum', 'algo=xor', 'algo=%63hecksum')) : never,
       rarely(12, oddParameter),
       rarely(30, pick('', 'p', '=', '=x', '&', '?p=b', 'p=notes&p=b')),
