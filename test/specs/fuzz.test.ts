@@ -114,6 +114,13 @@ describe('the short cut for plain files', () => {
 
   const CANONICAL = stringifyTenant(parseTenant(TENANT))
 
+  it('takes no word for text that is a number, and none for a number that is text', () => {
+    const digits = '1234567890'.repeat(3)
+    const words = [`${digits}12`, `${digits}e1`, `1e${digits}`, `0${digits}e`, `${digits}ab`, `e${digits}1`, `0e${digits}`, '0', '00', '07', '1e5', '0x1f', '0o7', '1_000', '-1', '+1', '.5', '5.', 'null', 'Null', 'NULL', '~', 'true', 'True', 'no', 'yes', 'inf', 'nan', '2026-02-12', '2026-02-12T13:15:00Z', '123456789012345', '1234567890123456', 'x:y', 'a#b', '"1"', '[]', '{}', "'1'"]
+    const taken = words.filter((word) => agrees(`a: ${word}\nb:\n  - ${word}\n  - c: ${word}\n`))
+    expect(taken).toEqual(expect.arrayContaining([`${digits}ab`, 'no', '2026-02-12T13:15:00Z', '"1"', '[]', '123456789012345']))
+  })
+
   it('takes a usual file, and reads every file that Tenantry writes as the full reader does', () => {
     expect(agrees(CANONICAL)).toBe(true)
     fc.assert(
