@@ -91,6 +91,7 @@ describe('routes written and followed', () => {
     expect(reader.corruptLines).toBe(0)
     const again = await openWriter(folder)
     expect(again.size).toBe(3)
+    expect(readFileSync(logOf(folder), 'utf8')).toMatch(/\}\n$/)
     await again.put([routeFor('user2', 'after')])
     await waitFor(() => reader.table!.findKey(digestOf('after')), 'the record behind the repaired end')
     expect(reader.corruptLines).toBe(0)
