@@ -84,14 +84,14 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const routes = createRouteWriter(routesFolder(settings.home), { links: {}, now: machine.now })
   await routes.load()
   const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, lastApplied: lastApplied(installation) })
+  /** Parts that refer to each other meet here once both are made. */
+  const late: { payments?: Payments; loop?: Loop } = {}
   const inbox = createInbox(stores.durable, { now: machine.now, mark: createTimeline(stores.durable).mark })
-  const metrics: Metrics = createMetrics({ catalog: installation.catalog, world, loop: () => started?.state, findings: () => installation.catalog.findings().length, inbox: () => inboxCounts(inbox.counts()), now: machine.now })
-  const processes = createSqProcesses({ command: options.sqCommand, folders, environment: childEnvironment(machine), now: machine.now, chance: machine.chance, kill: machine.kill, onExit: (shard) => started?.hint(shard) })
+  const metrics: Metrics = createMetrics({ catalog: installation.catalog, world, loop: () => late.loop?.state, findings: () => installation.catalog.findings().length, inbox: () => inboxCounts(inbox.counts()), now: machine.now })
+  const processes = createSqProcesses({ command: options.sqCommand, folders, environment: childEnvironment(machine), now: machine.now, chance: machine.chance, kill: machine.kill, onExit: (shard) => late.loop?.hint(shard) })
   const shards = composeShards(installation, { world, folders, runtime, processes, user: machine.user, onReload: metrics.reload })
   const deps: ReconcileDependencies = { ...stores, catalog: installation.catalog, world, shards, folders, runtime, routes, keyring: installation.keyring, observer: metrics.observer, log, now: machine.now, chance: machine.chance }
 
-  let payments: Payments | undefined
-  let started: Loop | undefined
   const loop = createLoop({
     deps,
     source,
@@ -101,13 +101,13 @@ export async function startController(options: ControllerOptions): Promise<Contr
     onPass: metrics.pass,
     onRevision(revision) {
       stores.meta.set('revision', revision)
-      payments?.poke('tip')
+      late.payments?.poke('tip')
     },
   })
-  started = loop
+  late.loop = loop
 
   let publicUrl = settings.publicUrl ?? ''
-  payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl })
+  const payments = (late.payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl }))
   const site = await listenSite(settings.home, createSite({ payments, page: () => firstPageOf(installation), firstUse: firstUse(deps), log }))
   const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
   const gateway = await gatewayProcess.ensure()
@@ -122,7 +122,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   async function drain(): Promise<void> {
     await stopHints()
     await Promise.all([site.close(), admin.close()])
-    await payments?.close()
+    await payments.close()
     await loop.close()
     await routes.close()
   }

@@ -14,14 +14,16 @@ import { up, type StartSandbox } from './up.ts'
 import { validate } from './validate.ts'
 import { SettingsError } from '../settings.ts'
 
-type Reason = { reason?: string }
+interface Reason {
+  reason?: string
+}
 
 /** Runs one command line; answers its exit code. */
 export async function runProgram(context: CliContext, args: readonly string[], startSandbox: StartSandbox): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done
   const program = new Command('tenantry').description('Hosted instances from a git repository: one tenant is one YAML file.').version(context.version, '-V, --version')
   program.option('--json', "the command's answer as JSON on standard output").exitOverride().configureOutput({ writeOut: context.writeOut, writeErr: context.writeError })
-  program.showHelpAfterError('(add --help for what can be said)').enablePositionalOptions()
+  program.showHelpAfterError('(add --help for what can be said)')
   const answer = (work: Promise<Answer>): Promise<void> =>
     work.then((result) => {
       exitCode = result.exitCode ?? EXIT.done

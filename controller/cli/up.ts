@@ -31,17 +31,17 @@ export async function up(context: CliContext, startSandbox: StartSandbox): Promi
   const log = pino({ level: settings.logLevel, base: null, redact: ['*.key', '*.secret', '*.token', '*.authorization', 'headers'] }, logDestination(context, settings))
   const sq = await findSq(settings.sqBin, context.machine.environment, context.programFolder, context.machine.node)
   say(sq.description)
-  let controller: Controller | undefined
+  const late: { controller?: Controller } = {}
   const installation = await openInstallation(settings, {
     environment: context.machine.environment,
     now: context.now,
-    onCommit: () => controller?.poke(),
+    onCommit: () => late.controller?.poke(),
     onProgress: (read, total) => say(`reading specs: ${read} of ${total}`),
     onBackgroundError: (err) => log.warn({ err }, 'background work of git failed'),
   })
   let publicUrl = ''
   const sandbox = settings.stripe.kind === 'sandbox' ? await startSandbox({ installation, webhookUrl: () => `${publicUrl}/api/stripe/webhook`, now: context.now }) : undefined
-  controller = await startController({
+  const controller = (late.controller = await startController({
     installation,
     machine: context.machine,
     log,
@@ -49,7 +49,7 @@ export async function up(context: CliContext, startSandbox: StartSandbox): Promi
     gatewayCommand: [context.machine.node, path.join(context.programFolder, 'controller/gateway/main.ts')],
     gatewayVersion: await gatewayVersion(),
     stripe: sandbox?.connection ?? accountOf(settings),
-  })
+  }))
   publicUrl = `http://127.0.0.1:${controller.gateway.port}`
   const run = writeRunFile(context, settings, controller, publicUrl, sandbox?.url)
   await announce(context, settings, controller, run, sq, say)

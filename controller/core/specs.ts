@@ -59,7 +59,7 @@ export interface PlatformSpec {
   /** Hours for which a rotated key goes on working. */
   readonly keyOverlapHours: number
   /** The largest value that any plan or tenant may set. */
-  readonly bounds: { readonly [Name in LimitName]?: number }
+  readonly bounds: Readonly<Partial<Record<LimitName, number>>>
   /** Where a refused customer is sent. */
   readonly links?: { readonly upgrade?: string; readonly payment?: string; readonly support?: string }
 }
@@ -146,7 +146,7 @@ export interface PlanSpec {
   readonly title: string
   /** The tier that tenants.json names, such as `founder`. */
   readonly tier: string
-  readonly prices: { readonly [Interval in BillingInterval]?: Price }
+  readonly prices: Readonly<Partial<Record<BillingInterval, Price>>>
   /** How many tenants may hold this plan at once; absent: no end. */
   readonly slots?: number
   /** The plan that is sold when the slots are gone. */

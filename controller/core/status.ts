@@ -65,6 +65,11 @@ export function withRepair(status: TenantStatus, repair: Repair): TenantStatus {
   return { ...status, repairs: [repair, ...status.repairs].slice(0, KEPT_REPAIRS) }
 }
 
+/** Everything went well: no failures in a row, no next attempt. */
+export function succeeded(status: TenantStatus): TenantStatus {
+  return { conditions: status.conditions, failures: 0, repairs: status.repairs }
+}
+
 /** The condition that says whether the repository's file is in force, with the first thing that is wrong. */
 export function specCondition(findings: readonly Finding[]): ConditionUpdate {
   const [first] = findings

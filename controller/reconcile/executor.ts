@@ -6,7 +6,7 @@ import { backoffMs } from '../core/backoff.ts'
 import type { TenantChange } from '../core/change-set.ts'
 import { ReconcileError } from '../core/outcome.ts'
 import type { CommitId, TenantId, Timestamp } from '../core/specs.ts'
-import { specCondition, withConditions, withoutCondition, withRepair, type ConditionUpdate, type TenantStatus } from '../core/status.ts'
+import { specCondition, succeeded, withConditions, withoutCondition, withRepair, type ConditionUpdate, type TenantStatus } from '../core/status.ts'
 import { newRecord, type TenantRecord } from '../store/tenant-records.ts'
 import type { ReconcileDependencies } from './ports.ts'
 import { outOfService, retire } from './retire.ts'
@@ -98,8 +98,7 @@ function backInService(record: TenantRecord): TenantRecord {
 function servedStatus(before: TenantStatus, target: Follow, repairs: Served['repairs'], now: Timestamp): TenantStatus {
   let status = withConditions(before, [readyCondition(target), specConditionOf(target)], now)
   for (const { action, drift } of repairs) if (drift.length > 0) status = withRepair(status, { at: now, action, drift })
-  const { nextAttemptAt: _, ...rest } = withoutCondition(status, 'Held')
-  return { ...rest, failures: 0 }
+  return succeeded(withoutCondition(status, 'Held'))
 }
 
 function readyCondition({ desired }: Follow): ConditionUpdate {

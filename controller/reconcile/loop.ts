@@ -4,15 +4,16 @@
  */
 import { backoffMs } from '../core/backoff.ts'
 import { isStop, orderChanges, type TenantChange } from '../core/change-set.ts'
-import type { DesiredTenant } from '../core/desired.ts'
 import type { ShardName } from '../core/placement.ts'
 import type { CommitId, TenantId } from '../core/specs.ts'
 import type { Executor } from './executor.ts'
 import type { ReconcileDependencies } from './ports.ts'
-import { createKeyedQueue } from './queue.ts'
+import { createPacemaker } from './pacemaker.ts'
+import { createKeyedQueue, type KeyedQueue } from './queue.ts'
 import { destroyExpired } from './retire.ts'
 import type { Source } from './source.ts'
 import { startUp } from './start-up.ts'
+import type { World } from './world.ts'
 
 export interface LoopState {
   /** The tip that was looked at last, and the tip that was taken in. */
@@ -48,19 +49,32 @@ export interface LoopOptions {
   readonly onRevision: (revision: CommitId) => void
 }
 
-/** Changes that were worked out and wait for their tenant's turn, so that the audit trail can name them. */
-type Pending = Map<TenantId, TenantChange>
+interface Progress {
+  attempted: CommitId | undefined
+  applied: CommitId | undefined
+  lastSuccessAt: Date | undefined
+  lastError: string | undefined
+  ready: boolean
+  failures: number
+  /** On the clock of `performance.now()`. */
+  resyncAt: number
+}
+
+/** The parts of a running loop that its functions share. */
+interface Running {
+  readonly options: LoopOptions
+  readonly queue: KeyedQueue<TenantId>
+  readonly progress: Progress
+  /** Changes that were worked out and wait for their tenant's turn, so that the audit trail can name them. */
+  readonly pending: Map<TenantId, TenantChange>
+}
+
+const SOONEST_TIMER_MS = 50
 
 export function createLoop(options: LoopOptions): Loop {
   const { deps, source, executor } = options
-  const pending: Pending = new Map()
-  const status = { attempted: undefined as CommitId | undefined, applied: undefined as CommitId | undefined, lastSuccessAt: undefined as Date | undefined, lastError: undefined as string | undefined, ready: false, failures: 0 }
-  let pass: Promise<void> | undefined
-  let again = false
-  let closed = false
-  let timer: NodeJS.Timeout | undefined
-  let resyncAt = 0
-
+  const pending = new Map<TenantId, TenantChange>()
+  const progress: Progress = { attempted: undefined, applied: undefined, lastSuccessAt: undefined, lastError: undefined, ready: false, failures: 0, resyncAt: 0 }
   const queue = createKeyedQueue<TenantId>({
     concurrency: options.concurrency,
     async run(id) {
@@ -70,146 +84,134 @@ export function createLoop(options: LoopOptions): Loop {
       else if (pending.get(id) === change) pending.delete(id)
     },
   })
-
-  /** One look. */
-  async function look(): Promise<void> {
-    const startedAt = performance.now()
-    try {
-      const revision = await source.sync()
-      status.attempted = revision
-      const dirty = source.drain()
-      const now = deps.now().toISOString()
-      for (const id of deps.world.due(now)) dirty.add(id)
-      for (const { tenant, approvedAt } of deps.deletions.all()) if (approvedAt !== null) dirty.add(tenant)
-      const changed = status.ready ? take(dirty, revision, now) : await first(dirty, revision, now)
-      if (status.applied !== revision) options.onRevision(revision)
-      status.applied = revision
-      if (performance.now() >= resyncAt) await resync()
-      succeed(changed, startedAt)
-    } catch (error) {
-      fail(error, startedAt)
-    }
-  }
-
-  /** The first look of this process: everything is dirty, and nearly everything is as it should be. */
-  async function first(dirty: Set<TenantId>, revision: CommitId, now: string): Promise<number> {
-    const { changes, work } = await startUp(deps, dirty, revision, now)
-    enqueue(changes, work)
-    resyncAt = performance.now() + options.resyncMs
-    status.ready = true
-    return changes.length
-  }
-
-  function take(dirty: ReadonlySet<TenantId>, revision: CommitId, now: string): number {
-    if (dirty.size === 0) return 0
-    const shardsBefore = shardsOf(dirty)
-    const changes = deps.world.advance(dirty, revision, now)
-    for (const shard of new Set([...shardsBefore, ...shardsOf(dirty)])) deps.shards.invalidate(shard)
-    enqueue(changes, dirty)
-    return changes.length
-  }
-
-  function shardsOf(ids: Iterable<TenantId>): Set<ShardName> {
-    const shards = new Set<ShardName>()
-    for (const id of ids) {
-      const place = deps.world.desired(id)?.place
-      if (place?.kind === 'shard') shards.add(place.shard)
-    }
-    return shards
-  }
-
-  function enqueue(changes: readonly TenantChange[], ids: Iterable<TenantId>): void {
-    for (const change of orderChanges(changes)) {
-      pending.set(change.tenant, change)
-      queue.add(change.tenant, isStop(change.action) ? 'stop' : 'start')
-    }
-    for (const id of ids) if (!pending.has(id)) queue.add(id, 'start')
-  }
-
-  /** Looks at what runs. A member of every shard that is used, and every container, is worked on again; nothing is done where all is as wanted. */
-  async function resync(): Promise<void> {
-    resyncAt = performance.now() + options.resyncMs
-    const seen = new Set<ShardName>()
-    for (const desired of deps.world.allDesired()) {
-      if (needsLook(desired, seen)) queue.add(desired.tenant, 'start')
-    }
-    await destroyExpired(deps)
-  }
-
-  function needsLook({ place, state }: DesiredTenant, seen: Set<ShardName>): boolean {
-    if (place.kind === 'container') return state === 'active'
-    if (state !== 'active' || seen.has(place.shard)) return false
-    seen.add(place.shard)
-    deps.shards.distrust(place.shard)
-    return true
-  }
-
-  function succeed(changed: number, startedAt: number): void {
-    status.lastSuccessAt = deps.now()
-    status.lastError = undefined
-    status.failures = 0
-    options.onPass(changed > 0 ? 'changed' : 'unchanged', (performance.now() - startedAt) / 1000)
-  }
-
-  function fail(error: unknown, startedAt: number): void {
-    status.failures++
-    status.lastError = error instanceof Error ? error.message : String(error)
-    deps.log.error({ err: error, failures: status.failures }, 'the repository could not be taken in; nothing was changed')
-    options.onPass('failed', (performance.now() - startedAt) / 1000)
-    later(backoffMs(status.failures, deps.chance()))
-  }
-
-  function run(): Promise<void> {
-    if (closed) return Promise.resolve()
-    if (pass !== undefined) {
-      again = true
-      return pass
-    }
-    clearTimeout(timer)
-    pass = look().finally(() => {
-      pass = undefined
-      if (again) {
-        again = false
-        void run()
-      } else if (status.failures === 0) later(Math.max(0, Math.min(resyncAt - performance.now(), untilDue())))
-    })
-    return pass
-  }
-
-  function untilDue(): number {
-    const at = deps.world.nextDue()
-    return at === undefined ? options.resyncMs : Math.max(50, Date.parse(at) - deps.now().getTime())
-  }
-
-  function later(ms: number): void {
-    clearTimeout(timer)
-    if (!closed) timer = setTimeout(() => void run(), Math.min(ms, options.resyncMs))
-  }
+  const running: Running = { options, queue, progress, pending }
+  const pacemaker = createPacemaker(() => look(running))
 
   return {
-    poke: () => void run(),
-    hint(name) {
-      if (!status.ready) return
-      if (deps.world.target(name as TenantId) !== undefined) return queue.add(name as TenantId, 'start')
-      for (const desired of deps.world.allDesired()) {
-        if (desired.place.kind !== 'shard' || desired.place.shard !== name || desired.state !== 'active') continue
-        deps.shards.distrust(name as ShardName)
-        return queue.add(desired.tenant, 'start')
-      }
-    },
+    poke: pacemaker.poke,
+    hint: (name) => hint(running, name),
     async settle() {
-      if (pass !== undefined) await pass
-      await run()
+      await pacemaker.beat()
       await queue.idle()
     },
     get state() {
-      return { ...status, queueDepth: queue.depth }
+      const { attempted, applied, lastSuccessAt, lastError, ready } = progress
+      return { attempted, applied, lastSuccessAt, lastError, ready, queueDepth: queue.depth }
     },
     async close() {
-      closed = true
-      clearTimeout(timer)
-      await pass
+      await pacemaker.close()
       await queue.close()
+      deps.log.debug({}, 'the loop has ended')
     },
   }
+}
+
+/** One look; answers when to look again. A failure changes nothing that runs. */
+async function look(running: Running): Promise<number> {
+  const { options, progress } = running
+  const { deps } = options
+  const startedAt = performance.now()
+  const seconds = (): number => (performance.now() - startedAt) / 1000
+  try {
+    const changed = await takeIn(running)
+    progress.lastSuccessAt = deps.now()
+    progress.lastError = undefined
+    progress.failures = 0
+    options.onPass(changed > 0 ? 'changed' : 'unchanged', seconds())
+    return nextLookIn(running)
+  } catch (error) {
+    progress.failures++
+    progress.lastError = error instanceof Error ? error.message : String(error)
+    deps.log.error({ err: error, failures: progress.failures }, 'the repository could not be taken in; nothing was changed')
+    options.onPass('failed', seconds())
+    return Math.min(backoffMs(progress.failures, deps.chance()), options.resyncMs)
+  }
+}
+
+/** Brings the tip in, and what time or an approval has changed; answers how many tenants change. */
+async function takeIn(running: Running): Promise<number> {
+  const { options, progress } = running
+  const { deps, source } = options
+  const revision = await source.sync()
+  progress.attempted = revision
+  const dirty = source.drain()
+  const now = deps.now().toISOString()
+  for (const id of deps.world.due(now)) dirty.add(id)
+  for (const { tenant, approvedAt } of deps.deletions.all()) if (approvedAt !== null) dirty.add(tenant)
+  const changed = progress.ready ? take(running, dirty, revision, now) : await first(running, dirty, revision, now)
+  if (progress.applied !== revision) options.onRevision(revision)
+  progress.applied = revision
+  if (performance.now() >= progress.resyncAt) await resync(running)
+  return changed
+}
+
+/** The first look of this process: everything is dirty, and nearly everything is as it should be. Health is not waited for, or it would block the commit that mends it. */
+async function first(running: Running, dirty: Set<TenantId>, revision: CommitId, now: string): Promise<number> {
+  const { changes, work } = await startUp(running.options.deps, dirty, revision, now)
+  enqueue(running, changes, work)
+  running.progress.resyncAt = performance.now() + running.options.resyncMs
+  running.progress.ready = true
+  return changes.length
+}
+
+function take(running: Running, dirty: ReadonlySet<TenantId>, revision: CommitId, now: string): number {
+  if (dirty.size === 0) return 0
+  const { world, shards } = running.options.deps
+  const before = shardsOf(world, dirty)
+  const changes = world.advance(dirty, revision, now)
+  for (const shard of new Set([...before, ...shardsOf(world, dirty)])) shards.invalidate(shard)
+  enqueue(running, changes, dirty)
+  return changes.length
+}
+
+function shardsOf(world: World, ids: Iterable<TenantId>): Set<ShardName> {
+  const shards = new Set<ShardName>()
+  for (const id of ids) {
+    const place = world.desired(id)?.place
+    if (place?.kind === 'shard') shards.add(place.shard)
+  }
+  return shards
+}
+
+function enqueue({ queue, pending }: Running, changes: readonly TenantChange[], ids: Iterable<TenantId>): void {
+  for (const change of orderChanges(changes)) {
+    pending.set(change.tenant, change)
+    queue.add(change.tenant, isStop(change.action) ? 'stop' : 'start')
+  }
+  for (const id of ids) if (!pending.has(id)) queue.add(id, 'start')
+}
+
+/** Looks at what runs: one member of every shard that is used, and every container, is worked on again. Nothing is done where all is as wanted. */
+async function resync({ options, progress, queue }: Running): Promise<void> {
+  const { world, shards } = options.deps
+  progress.resyncAt = performance.now() + options.resyncMs
+  const seen = new Set<ShardName>()
+  for (const { tenant, place, state } of world.allDesired()) {
+    if (state !== 'active') continue
+    if (place.kind === 'shard') {
+      if (seen.has(place.shard)) continue
+      seen.add(place.shard)
+      shards.distrust(place.shard)
+    }
+    queue.add(tenant, 'start')
+  }
+  await destroyExpired(options.deps)
+}
+
+function hint({ options, progress, queue }: Running, name: TenantId | ShardName): void {
+  const { world, shards } = options.deps
+  if (!progress.ready) return
+  if (world.target(name as TenantId) !== undefined) return queue.add(name as TenantId, 'start')
+  for (const { tenant, place, state } of world.allDesired()) {
+    if (place.kind !== 'shard' || place.shard !== name || state !== 'active') continue
+    shards.distrust(place.shard)
+    return queue.add(tenant, 'start')
+  }
+}
+
+function nextLookIn({ options, progress }: Running): number {
+  const { world, now } = options.deps
+  const due = world.nextDue()
+  const dueInMs = due === undefined ? Infinity : Math.max(SOONEST_TIMER_MS, Date.parse(due) - now().getTime())
+  return Math.max(0, Math.min(progress.resyncAt - performance.now(), dueInMs, options.resyncMs))
 }

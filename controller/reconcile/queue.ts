@@ -28,7 +28,7 @@ export function createKeyedQueue<K>({ concurrency, run }: KeyedQueueOptions<K>):
   const running = new Set<K>()
   const timers = new Map<K, NodeJS.Timeout>()
   let closed = false
-  let idlers: (() => void)[] = []
+  const idlers: (() => void)[] = []
 
   function add(key: K, lane: Lane): void {
     if (closed) return

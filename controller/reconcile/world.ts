@@ -4,13 +4,13 @@
  * the answers, so that a change costs its own size. Never touches a runtime.
  */
 import type { Catalog, Entry } from '../core/catalog.ts'
-import { diffTenant, takesOut, type TenantChange } from '../core/change-set.ts'
-import { gateDeletions } from '../core/deletion-gate.ts'
+import { diffTenant, type TenantChange } from '../core/change-set.ts'
 import { desireTenant, type DesiredTenant } from '../core/desired.ts'
 import { earliest, isPast } from '../core/keys.ts'
 import type { Finding } from '../core/problem.ts'
 import type { BlobId, CommitId, Tenant, TenantId, Timestamp } from '../core/specs.ts'
 import type { Deletions } from '../store/deletions.ts'
+import { gate } from './gate.ts'
 
 /** What is wanted of one tenant. */
 export type Target =
@@ -46,7 +46,8 @@ export interface WorldOptions {
   readonly lastApplied: (id: TenantId) => { readonly spec: Tenant } | undefined
 }
 
-interface Proposal {
+/** What would become of a tenant, before removals are counted. */
+export interface Proposal {
   readonly id: TenantId
   readonly was: DesiredTenant | undefined
   readonly target: Target
@@ -113,7 +114,7 @@ export function createWorld({ catalog, deletions, lastApplied }: WorldOptions): 
         if (proposal === undefined) targets.delete(id)
         else proposals.push(proposal)
       }
-      const gated = gate(proposals, revision)
+      const gated = gate(proposals, { revision, limit: catalog.platform?.spec.deletionLimit, total: inForce.size, deletions })
       for (const proposal of gated) settle(proposal)
       return gated.flatMap(({ change }) => change ?? [])
     },
@@ -128,34 +129,8 @@ export function createWorld({ catalog, deletions, lastApplied }: WorldOptions): 
       timers.delete(id)
     },
     get counts() {
-      const counts = { held: 0, awaitingApproval: 0, invalid: 0, tenants: inForce.size }
-      for (const target of targets.values()) {
-        if (target.kind === 'invalid') counts.invalid++
-        if (target.kind === 'leave' && target.reason === 'OnHold') counts.held++
-        if (target.kind === 'leave' && target.reason === 'AwaitingApproval') counts.awaitingApproval++
-      }
-      return counts
+      return { ...countTargets(targets.values()), tenants: inForce.size }
     },
-  }
-
-  /** Lets what takes tenants out of service through, or holds all of one revision together until a person approves it. */
-  function gate(proposals: readonly Proposal[], revision: CommitId): readonly Proposal[] {
-    const waiting = new Map(deletions.all().map((held) => [held.tenant, held]))
-    const leaving = proposals.filter(({ change }) => change !== undefined && takesOut(change.action))
-    for (const { id, change } of proposals) if (waiting.has(id) && !(change !== undefined && takesOut(change.action))) deletions.forget(id)
-    if (leaving.length === 0) return proposals
-    const fresh = leaving.filter(({ id }) => !waiting.has(id))
-    const limit = catalog.platform?.spec.deletionLimit ?? { count: 0, sharePercent: 0 }
-    const holdFresh = gateDeletions(limit, Math.max(inForce.size, proposals.length), fresh.length).kind === 'held'
-    if (holdFresh) deletions.hold(revision, fresh.map(({ id }) => id))
-    return proposals.map((proposal) => {
-      const { id, was, change } = proposal
-      if (change === undefined || !takesOut(change.action)) return proposal
-      const held = waiting.get(id)
-      if (held === undefined ? !holdFresh : held.approvedAt !== null) return proposal
-      const message = `waits for \`tenantry approve ${(held?.revision ?? revision).slice(0, 12)}\`: the revision takes more tenants out of service than the deletion limit allows`
-      return { id, was, target: { kind: 'leave', reason: 'AwaitingApproval', message, desired: was, findings: [] }, change: undefined }
-    })
   }
 }
 
@@ -175,4 +150,14 @@ function heldBy(catalog: Catalog, entry: Entry<Tenant>): 'BadFile' | 'BadPlan' |
   const { product, plan } = entry.good!.spec.spec
   if (catalog.isHeld('Plan', plan)) return 'BadPlan'
   return catalog.isHeld('Product', product) ? 'BadProduct' : undefined
+}
+
+function countTargets(targets: Iterable<Target>): { held: number; awaitingApproval: number; invalid: number } {
+  const counts = { held: 0, awaitingApproval: 0, invalid: 0 }
+  for (const target of targets) {
+    if (target.kind === 'invalid') counts.invalid++
+    if (target.kind === 'leave' && target.reason === 'OnHold') counts.held++
+    if (target.kind === 'leave' && target.reason === 'AwaitingApproval') counts.awaitingApproval++
+  }
+  return counts
 }

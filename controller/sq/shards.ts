@@ -5,12 +5,11 @@
  */
 import { mkdir } from 'node:fs/promises'
 import type { FieldDrift } from '../core/container.ts'
-import { ReconcileError } from '../core/outcome.ts'
 import type { ShardName } from '../core/placement.ts'
 import type { TenantsJson } from '../core/tenants-json.ts'
-import { askSq } from './ask.ts'
+import { untilAccepted } from './accept.ts'
 import { isPrivate, markOf, readIfThere, writeSecretFile, type FileMark, type ShardFolders } from './files.ts'
-import type { RunningSq, SqInstances } from './instance.ts'
+import type { SqInstances } from './instance.ts'
 
 export interface ShardState {
   readonly port: number
@@ -52,11 +51,6 @@ interface Known {
   next: Promise<ShardState> | undefined
 }
 
-const PROBE_TIMEOUT_MS = 5_000
-const ACCEPT_WITHIN_MS = 10_000
-const ASK_RELOAD_AGAIN_MS = 1_000
-const POLL_MS = 2
-
 export function createShards(options: ShardsOptions): Shards {
   const shards = new Map<ShardName, Known>()
   const known = (shard: ShardName): Known => {
@@ -90,7 +84,7 @@ export function createShards(options: ShardsOptions): Shards {
     if (written !== undefined) repairs.push(written)
     const running = await options.instances(shard).ensure(shard)
     if (running.action !== 'none') repairs.push({ action: `sq-${running.action}`, drift: [...running.drift] })
-    state.port = await accepted(shard, running, state.probeKey)
+    state.port = await untilAccepted({ shard, instances: options.instances(shard), folders: options.folders, onReload: options.onReload }, running, state.probeKey)
     state.syncedVersion = version
     return { port: state.port, repairs }
   }
@@ -115,32 +109,6 @@ export function createShards(options: ShardsOptions): Shards {
     return { action: 'file-written', drift: touched ? [{ field: `sq/${shard}/tenants.json`, wanted: 'as rendered, mode 600', found: found === undefined ? 'deleted' : 'changed by hand' }] : [] }
   }
 
-  /** Answers the port once SQ accepts the probe key of exactly this file, reloading and at last restarting it. */
-  async function accepted(shard: ShardName, running: RunningSq, probeKey: string): Promise<number> {
-    if (await accepts(running.port, probeKey)) return running.port
-    const startedAt = performance.now()
-    if (await reloadUntilAccepted(shard, running.port, probeKey)) {
-      options.onReload?.((performance.now() - startedAt) / 1000)
-      return running.port
-    }
-    const restarted = await options.instances(shard).restart(shard)
-    if (await accepts(restarted.port, probeKey)) return restarted.port
-    throw new ReconcileError({ kind: 'transient' }, 'SqRefusesConfiguration', `SQ of shard ${shard} does not accept its present tenants.json, not even after a restart. Look at ${options.folders.log(shard)}.`)
-  }
-
-  async function reloadUntilAccepted(shard: ShardName, port: number, probeKey: string): Promise<boolean> {
-    const deadline = performance.now() + ACCEPT_WITHIN_MS
-    while (performance.now() < deadline) {
-      await options.instances(shard).reload(shard, port)
-      const askAgain = performance.now() + ASK_RELOAD_AGAIN_MS
-      while (performance.now() < askAgain) {
-        if (await accepts(port, probeKey)) return true
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS))
-      }
-    }
-    return false
-  }
-
   return {
     sync,
     invalidate: (shard) => void known(shard).version++,
@@ -151,9 +119,4 @@ export function createShards(options: ShardsOptions): Shards {
     },
     portOf: (shard) => shards.get(shard)?.port,
   }
-}
-
-async function accepts(port: number, key: string): Promise<boolean> {
-  const { status } = await askSq({ port, method: 'GET', path: '/api/v2/version', key, timeoutMs: PROBE_TIMEOUT_MS })
-  return status === 200
 }

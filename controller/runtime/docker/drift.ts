@@ -119,11 +119,12 @@ function liveDrift({ request }: Wanted, found: Docker.ContainerInspectInfo): Dev
 }
 
 const MIB = 1024 * 1024
+export const UNLIMITED = 'unlimited'
 
 function liveFields(host: Docker.HostConfig): Map<string, string> {
   return new Map([
     ['memoryMb', String((host.Memory ?? 0) / MIB)],
-    ['memoryAndSwapMb', String((host.MemorySwap ?? 0) / MIB)],
+    ['memoryAndSwapMb', host.MemorySwap === -1 ? UNLIMITED : String((host.MemorySwap ?? 0) / MIB)],
     ['cpus', String((host.NanoCpus ?? 0) / 1e9)],
     ['pidsLimit', String((host.PidsLimit as number | null | undefined) ?? 0)],
     ['restartPolicy', host.RestartPolicy?.Name ?? ''],

@@ -6,7 +6,7 @@ import type Docker from 'dockerode'
 import type { ContainerSpec, FieldDrift } from '../../core/container.ts'
 import { ReconcileError } from '../../core/outcome.ts'
 import type { Ensured } from '../port.ts'
-import { findDrift, type Deviation, type Repair } from './drift.ts'
+import { findDrift, UNLIMITED, type Deviation, type Repair } from './drift.ts'
 import type { Engine } from './engine.ts'
 import { imageMissing, nameTaken, orAbsent, statusOf } from './errors.ts'
 import { execIn } from './exec.ts'
@@ -57,16 +57,25 @@ async function look(engine: Engine, spec: ContainerSpec): Promise<Seen> {
   return { container, image }
 }
 
-async function deviationsOf({ docker, installation }: Engine, spec: ContainerSpec, image: Seen['image'], found: Found): Promise<Deviation[]> {
-  const drift = findDrift({ name: containerName(installation, spec.name), request: createRequest(spec, installation), image }, found)
+async function deviationsOf({ docker, installation }: Engine, spec: ContainerSpec, image: Seen['image'], found: Found): Promise<readonly Deviation[]> {
+  const wanted = { name: containerName(installation, spec.name), request: createRequest(spec, installation), image }
+  const drift = await withoutImpossible(docker, findDrift(wanted, found))
   // A replacement is given its files anyway; and the old one may have no place for them.
   if (spec.files.length === 0 || drift.some(({ repair: how }) => how === 'replace')) return drift
   const container = docker.getContainer(found.Id)
   return [...drift, ...(await filesDrift(container, spec.files, await resolveOwner(container, found.Config.User)))]
 }
 
+/** A kernel that cannot limit swap leaves it unlimited whatever is asked: no drift, or every pass would repair it again. */
+async function withoutImpossible(docker: Docker, drift: readonly Deviation[]): Promise<readonly Deviation[]> {
+  const isSwap = ({ field, found }: Deviation) => field === 'memoryAndSwapMb' && found === UNLIMITED
+  if (!drift.some(isSwap)) return drift
+  const { SwapLimit: canLimitSwap } = (await docker.info()) as { SwapLimit: boolean }
+  return canLimitSwap ? drift : drift.filter((deviation) => !isSwap(deviation))
+}
+
 /** What trying again would not mend: said instead of repaired. */
-function refuseUnrepairable(spec: ContainerSpec, found: Found, deviations: readonly Deviation[]): void {
+export function refuseUnrepairable(spec: ContainerSpec, found: Found, deviations: readonly Deviation[]): void {
   const repairs = repairsOf(deviations)
   if (repairs.has('replace')) return
   const probe = found.State.Health?.Log?.at(-1)
@@ -140,7 +149,7 @@ async function succeeds(asked: Promise<unknown>): Promise<boolean> {
 
 async function startUnlessNetworkGone(container: Docker.Container): Promise<boolean> {
   try {
-    await container.start()
+    await container.start().catch(ignoreUnchanged)
     return true
   } catch (error) {
     if (statusOf(error) === 404 && /network/i.test(String(error))) return false
@@ -167,9 +176,9 @@ async function repairFiles({ docker, now }: Engine, spec: ContainerSpec, found: 
     return undefined
   }
   if (spec.reload === undefined) {
-    await container.stop({ t: spec.stopGraceSeconds })
+    await container.stop({ t: spec.stopGraceSeconds }).catch(ignoreUnchanged)
     await write(true)
-    await container.start()
+    await container.start().catch(ignoreUnchanged)
     return 'started'
   }
   await write(false)
@@ -197,10 +206,11 @@ export async function stopAndRemove({ docker }: Engine, id: string, graceSeconds
   if (found === undefined) return
   // A paused program could not end in time.
   if (found.State.Paused) await container.unpause()
-  if (found.State.Running) await container.stop({ t: graceSeconds }).catch(ignoreAlreadyStopped)
+  if (found.State.Running) await container.stop({ t: graceSeconds }).catch(ignoreUnchanged)
   await orAbsent(container.remove({ v: true, force: true }))
 }
 
-function ignoreAlreadyStopped(error: unknown): void {
-  if (statusOf(error) !== 304 && statusOf(error) !== 404) throw error
+/** 304: it had already started or stopped by itself. */
+function ignoreUnchanged(error: unknown): void {
+  if (statusOf(error) !== 304) throw error
 }
