@@ -7,7 +7,7 @@ import { watch, type FSWatcher } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { readLinesFrom } from './route-lines.ts'
-import { decodeHeader, decodeRecord, snapshotPath, type Header, type Links } from './route-log.ts'
+import { decodeHeader, decodeRecord, isLogName, snapshotPath, type Header, type Links } from './route-log.ts'
 import { createRouteTable, type RouteTable } from './route-table.ts'
 import type { Log } from './log.ts'
 
@@ -99,7 +99,10 @@ export function createRouteReader(folder: string, { log }: { readonly log: Log }
       return corruptLines
     },
     async start() {
-      watcher = watch(folder, { persistent: false }, () => void poke())
+      watcher = watch(folder, { persistent: false }, (_event, name) => {
+        // The gateway's own log lies in the same folder.
+        if (name === null || name === 'snapshot' || isLogName(name)) void poke()
+      })
       watcher.on('error', (error) => log.warn({ err: error }, 'the routes are polled only: watching their folder failed'))
       timer = setInterval(() => void poke(), POLL_MS)
       await poke()
