@@ -56,7 +56,7 @@ export const RECIPES: Readonly<Record<ImageName, Recipe>> = {
     files: {},
     texts: { ...users('sq:x:1000:1000:sq:/data:/bin/sh'), '/etc/group': 'root:x:0:\nsq:x:1000:\n' },
     // SQ makes a folder `.sq` where it is started: mount a tmpfs at /tmp.
-    changes: [PATH_VARIABLE, 'WORKDIR /tmp'],
+    changes: [PATH_VARIABLE, 'WORKDIR /tmp', 'USER 1000:1000'],
   },
   conductor: {
     tag: 'tenantry/conductor:stub',
@@ -84,6 +84,6 @@ export const RECIPES: Readonly<Record<ImageName, Recipe>> = {
     programs: [busybox, { from: [path.join(ROOT, 'node_modules/node/bin/node'), process.execPath], to: '/usr/local/bin/node', install: 'npm ci' }],
     files: { '/srv/server.mjs': path.join(FOLDER, 'contextlite/server.mjs') },
     texts: { ...users('contextlite:x:1000:1000:ContextLite:/data:/bin/sh'), '/etc/group': 'root:x:0:\ncontextlite:x:1000:\n' },
-    changes: [PATH_VARIABLE, 'WORKDIR /data', 'CMD ["node", "/srv/server.mjs"]'],
+    changes: [PATH_VARIABLE, 'WORKDIR /data', 'USER 1000:1000', 'CMD ["node", "/srv/server.mjs"]'],
   },
 }

@@ -1,6 +1,9 @@
+import type Docker from 'dockerode'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { buildImage } from '../../../deploy/images/build.ts'
 import type { ContainerSpec, FieldDrift } from '../../../controller/core/container.ts'
+import { findDrift } from '../../../controller/runtime/docker/drift.ts'
+import { createRequest } from '../../../controller/runtime/docker/request.ts'
 import { has } from '../../support/parts.ts'
 import { waitFor } from '../../support/wait.ts'
 import { createTestRuntime, docker, inspectLive, plainSpec, sqConfig, without, type TestRuntime } from './support.ts'
@@ -132,6 +135,18 @@ describe.skipIf(!has('docker') || !has('sq'))('one container, made and kept as i
       await test.runtime.remove('image001', 1)
       docker('rmi', '-f', ...new Set(docker('images', '-aq', '--filter', 'label=made').split('\n').filter(Boolean)))
     }
+  })
+
+  it('restarts a program whose health checks fail, but not one whose checks a pause cut short', async () => {
+    const spec = plainSpec('hung001')
+    await test.runtime.ensure(spec)
+    const [live] = JSON.parse(docker('inspect', test.named('hung001'))) as [Docker.ContainerInspectInfo]
+    const drift = (failingStreak: number) => {
+      const health = { Status: 'unhealthy', FailingStreak: failingStreak, Log: [] }
+      return findDrift({ name: test.named('hung001'), request: createRequest(spec, test.installation), image: undefined }, { ...live, State: { ...live.State, Health: health } })
+    }
+    expect(drift(3)).toEqual([{ field: 'health', wanted: 'healthy', found: 'unhealthy: 3 checks failed in a row', repair: 'restart' }])
+    expect(drift(0)).toEqual([])
   })
 
   it('checks health from inside: an answer counts, also one that asks for a key; an error or no answer does not', async () => {

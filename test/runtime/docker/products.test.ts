@@ -20,7 +20,7 @@ describe.skipIf(!has('docker') || !has('sq'))('a dedicated SQ', () => {
   })
 
   it('answers its key through the published port, and a new key after a reload, with the data in place', async () => {
-    const spec = sqSpec('sq001', ['pmb-v1-one'])
+    const spec = without(sqSpec('sq001', ['pmb-v1-one']), 'user')
     const { observed } = await test.runtime.ensure(spec)
     const port = observed.ports['http']
     await waitFor(async () => (await askSq(port, 'pmb-v1-one', 'version')).status === 200, 'SQ accepts the key')
@@ -51,7 +51,7 @@ describe.skipIf(!has('docker') || !has('sshd'))('the stand-in for Conductor', ()
       ...without(plainSpec('spoq001'), 'command', 'user'),
       product: 'spoq',
       image: 'tenantry/conductor:stub',
-      capabilities: ['SETUID', 'SETGID', 'SYS_CHROOT', 'CHOWN', 'DAC_OVERRIDE', 'NET_BIND_SERVICE'],
+      capabilities: ['SETUID', 'SETGID', 'SYS_CHROOT', 'CHOWN', 'DAC_OVERRIDE'],
       ports: [
         { name: 'health', port: 8080 },
         { name: 'ssh', port: 22 },
@@ -112,7 +112,7 @@ describe.skipIf(!has('docker'))('the stand-in for ContextLite', () => {
 
   it('keeps documents and assembles context from them, also after a replacement', async () => {
     const spec: ContainerSpec = {
-      ...without(plainSpec('ctx001'), 'command'),
+      ...without(plainSpec('ctx001'), 'command', 'user'),
       product: 'contextlite',
       image: 'tenantry/contextlite:stub',
       memoryMb: 256,

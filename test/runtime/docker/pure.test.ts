@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
+import type Docker from 'dockerode'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Deviation } from '../../../controller/runtime/docker/drift.ts'
+import { refuseUnrepairable } from '../../../controller/runtime/docker/ensure.ts'
 import { engineError } from '../../../controller/runtime/docker/errors.ts'
 import { connectEngine } from '../../../controller/runtime/docker/engine.ts'
 import { canonicalJson, configHash, createRequest } from '../../../controller/runtime/docker/request.ts'
@@ -88,6 +91,25 @@ describe('errors', () => {
   it('refuse a DOCKER_HOST that they cannot use, and say how to write it', () => {
     expect(() => connectEngine('ssh://host')).toThrow('write unix:///var/run/docker.sock or tcp://HOST:PORT')
     expect(() => connectEngine('nonsense')).toThrow('DOCKER_HOST is "nonsense"')
+  })
+})
+
+describe('what cannot be repaired', () => {
+  const state = (differing: object) => ({ Name: '/tenantry-i-x', RestartCount: 4, State: differing }) as unknown as Docker.ContainerInspectInfo
+  const deviation = (repair: Deviation['repair']): Deviation => ({ field: 'state', wanted: 'running', found: 'not', repair })
+  const refuse = (found: Docker.ContainerInspectInfo, ...repairs: Deviation['repair'][]) => refuseUnrepairable(plainSpec('x001'), found, repairs.map(deviation))
+
+  it('is a health check that cannot run: a restart would not help', () => {
+    const withProbe = (code: number) => state({ Health: { Log: [{ ExitCode: code }] } })
+    expect(() => refuse(withProbe(127), 'restart')).toThrow('wget or curl')
+    expect(() => refuse(withProbe(-1), 'restart')).toThrow('wget or curl')
+    expect(() => refuse(withProbe(1), 'restart')).not.toThrow()
+    expect(() => refuse(withProbe(127), 'restart', 'replace')).not.toThrow()
+  })
+
+  it('is a program that the engine restarts already, unless something else is wrong too', () => {
+    expect(() => refuse(state({ ExitCode: 137 }), 'wait')).toThrow(/137: killed, often for want of memory; 4 restarts/)
+    expect(() => refuse(state({ ExitCode: 1 }), 'wait', 'files')).not.toThrow()
   })
 })
 
