@@ -23,6 +23,7 @@ export interface Sandbox {
 export type StartSandbox = (options: { readonly installation: Installation; readonly webhookUrl: () => string; readonly now: () => Date }) => Promise<Sandbox>
 
 const DRAIN_WITHIN_MS = 9_000
+const RETRY_SAID_MS = 1_000
 
 export async function up(context: CliContext, startSandbox: StartSandbox): Promise<ExitCode> {
   const settings = settingsOf(context)
@@ -52,8 +53,9 @@ export async function up(context: CliContext, startSandbox: StartSandbox): Promi
   }))
   publicUrl = `http://127.0.0.1:${controller.gateway.port}`
   const run = writeRunFile(context, settings, controller, publicUrl, sandbox?.url)
-  await announce(context, settings, controller, run, sq, say)
-  const signal = await new Promise<'SIGINT' | 'SIGTERM'>((resolve) => context.onSignal(resolve))
+  const signalled = new Promise<'SIGINT' | 'SIGTERM'>((resolve) => context.onSignal(resolve))
+  await Promise.race([announce(context, settings, controller, run, sq, say), signalled])
+  const signal = await signalled
   return stop(context, signal, { controller, sandbox, installation, settings })
 }
 
@@ -77,6 +79,18 @@ async function makeRepository(context: CliContext, settings: Settings, say: (lin
   if (settings.repository !== path.join(settings.home, 'tenants.git') || existsSync(path.join(settings.repository, 'HEAD'))) return
   say(`making a tenant repository from the sample: ${settings.repository}`)
   await createBareRepository({ folder: settings.repository, branch: settings.branch, files: sampleFiles(context), message: 'sample: a first tenant repository', environment: context.machine.environment, now: context.now })
+}
+
+/** Until the repository was taken in once; what stands in the way is said when it changes. */
+async function firstLook({ loop }: Controller, say: (line: string) => void): Promise<void> {
+  for (let said: string | undefined; ; ) {
+    await loop.settle()
+    const { ready, lastError } = loop.state
+    if (ready) return
+    if (lastError !== said) say(`the repository cannot be taken in yet: ${lastError}`)
+    said = lastError
+    await new Promise((resolve) => setTimeout(resolve, RETRY_SAID_MS))
+  }
 }
 
 function accountOf({ stripe }: Settings): StripeConnection {
@@ -114,7 +128,7 @@ function writeRunFile(context: CliContext, settings: Settings, controller: Contr
 
 async function announce(context: CliContext, settings: Settings, controller: Controller, run: RunFile, sq: SqProgram, say: (line: string) => void): Promise<void> {
   say('bringing tenants into force …')
-  await controller.loop.settle()
+  await firstLook(controller, say)
   const engine = await controller.runtime.availability()
   say(engine.kind === 'available' ? `container engine: Docker ${engine.version}` : `no container engine: ${engine.reason}. Products that need one wait. ${engine.fix}`)
   if (sq.warning !== undefined) say(`warning: ${sq.warning}`)
