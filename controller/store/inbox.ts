@@ -114,12 +114,16 @@ function statements(db: Store) {
   }
 }
 
-/** Inserts of one turn of the event loop go in one transaction; each caller still hears only after it. */
+/** In a rush, a transaction starts this long after the last one ended; an event that comes alone waits for nothing. */
+const RUSH_PAUSE_MS = 5
+
+/** Inserts that come close together go in one transaction; each caller still hears only after it. */
 function createGroupedInsert(db: Store, { mark, timestamp }: { readonly mark: Timeline['mark']; readonly timestamp: () => Timestamp }): Inbox['put'] {
   const insert = db.prepare(
     'INSERT OR IGNORE INTO inbox (id, type, object, body, received_at, trace, state, next_attempt_at, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   )
   let queue: Waiting[] = []
+  let endedAtMs = -Infinity
 
   function store({ id, type, object, body, receivedAt, trace, ignore }: ReceivedEvent): 'stored' | 'duplicate' {
     const state: InboxState = ignore === undefined ? 'pending' : 'ignored'
@@ -140,10 +144,17 @@ function createGroupedInsert(db: Store, { mark, timestamp }: { readonly mark: Ti
     } catch (error) {
       for (const { reject } of batch) reject(error)
     }
+    endedAtMs = performance.now()
+  }
+
+  function scheduleFlush(): void {
+    const pauseMs = endedAtMs + RUSH_PAUSE_MS - performance.now()
+    if (pauseMs > 0) setTimeout(flush, pauseMs)
+    else setImmediate(flush)
   }
 
   return (event) =>
     new Promise((resolve, reject) => {
-      if (queue.push({ event, resolve, reject }) === 1) setImmediate(flush)
+      if (queue.push({ event, resolve, reject }) === 1) scheduleFlush()
     })
 }

@@ -74,6 +74,8 @@ describe('a purchase', () => {
 
   it('twice in one batch is one tenant', () => {
     expect(allocate(catalogOf({}, []), [purchase(1), purchase(1)]).map(({ kind }) => kind)).toEqual(['provision', 'already'])
+    const oneOff: Purchase = { checkout: 'cs_1', email: 'buyer1@example.com', plan: 'sq-founder', interval: 'month', price: MONTH }
+    expect(allocate(catalogOf({}, []), [oneOff, oneOff]).map(({ kind }) => kind)).toEqual(['provision', 'already'])
   })
 })
 

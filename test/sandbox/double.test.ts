@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
@@ -192,6 +192,7 @@ describe('its state', () => {
     second.pay(opened.id)
     await waitFor(() => endpoint.received.length === 2, 'the webhook of the second payment')
     await second.close()
+    for (const line of readFileSync(stateFile, 'utf8').trimEnd().split('\n')) JSON.parse(line)
     await openDouble(PLANS, { stateFile, webhookUrl: () => endpoint.url })
     expect(endpoint.requests()).toBe(2)
   })

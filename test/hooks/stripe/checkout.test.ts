@@ -17,7 +17,9 @@ const ORDER = { plan: 'sq-founder', interval: 'month', email: 'ada@example.com',
 const FREE = plan('ctx-free', { prices: {} })
 
 function tenant(n: number, changes: Partial<Tenant['spec']> = {}): Tenant {
-  return { kind: 'Tenant', metadata: { name: `user${String(n).padStart(3, '0')}` as TenantId }, spec: { product: 'sq', plan: 'sq-founder', owner: { email: 'x@example.com', username: `u${n}` }, state: 'active', keys: [], ...changes } }
+  const owner = { email: 'x@example.com', username: `u${n}` }
+  const name = `user${String(n).padStart(3, '0')}` as TenantId
+  return { kind: 'Tenant', metadata: { name }, spec: { product: 'sq', plan: 'sq-founder', owner, state: 'active', keys: [], ...changes } }
 }
 
 async function openSite({ plans = [FOUNDER, STANDARD, FREE], priced = plans, tenants = [] as Tenant[] }: { plans?: Plan[]; priced?: Plan[]; tenants?: Tenant[] } = {}) {
@@ -28,7 +30,10 @@ async function openSite({ plans = [FOUNDER, STANDARD, FREE], priced = plans, ten
   closing.push(() => app.close())
   const options = { stripe, catalog: () => catalogOf({ plans }, tenants), publicUrl: 'http://localhost:8080', installation: 'inst-1', now: () => clock.now }
   await app.register(createCheckoutRoutes({ ...options, log: createLogDouble() }))
-  const post = (payload: unknown) => app.inject({ method: 'POST', url: '/api/checkout', headers: { 'content-type': 'application/json' }, payload: typeof payload === 'string' ? payload : JSON.stringify(payload) })
+  const post = (body: unknown) => {
+    const payload = typeof body === 'string' ? body : JSON.stringify(body)
+    return app.inject({ method: 'POST', url: '/api/checkout', headers: { 'content-type': 'application/json' }, payload })
+  }
   return { double, stripe, app, clock, options, post }
 }
 
@@ -41,7 +46,12 @@ describe('starting a checkout', () => {
     expect(url).toMatch(new RegExp(`^${double.url}/pay/cs_test_\\w+$`))
     const session = await stripe.checkout.sessions.retrieve((url as string).split('/').at(-1)!, { expand: ['line_items'] })
     expect(session.metadata).toEqual({ [METADATA.plan]: 'sq-founder', [METADATA.interval]: 'month', [METADATA.username]: 'ada', [METADATA.installation]: 'inst-1' })
-    expect(session).toMatchObject({ mode: 'subscription', customer_email: 'ada@example.com', success_url: 'http://localhost:8080/welcome?session={CHECKOUT_SESSION_ID}', cancel_url: 'http://localhost:8080/pricing' })
+    expect(session).toMatchObject({
+      mode: 'subscription',
+      customer_email: 'ada@example.com',
+      success_url: 'http://localhost:8080/welcome?session={CHECKOUT_SESSION_ID}',
+      cancel_url: 'http://localhost:8080/pricing',
+    })
     expect(session.line_items!.data).toMatchObject([{ quantity: 1, price: { lookup_key: 'sq-founder_month', unit_amount: 1000 } }])
     double.pay(session.id)
     const paid = await stripe.checkout.sessions.retrieve(session.id, { expand: ['subscription'] })
@@ -149,7 +159,7 @@ describe.skipIf(!has('stripe-mock'))('checked by the real stripe-mock', () => {
 
   it('fetching a session with what the worker expands is a request that Stripe takes', async () => {
     const answers = await fetchSessions(stripe, ['cs_test_1', 'cs_test_2', 'cs_test_1'])
-    expect([...answers].map(([id, answer]) => [id, answer.kind])).toEqual([['cs_test_1', 'session'], ['cs_test_2', 'session']])
+    expect([...answers].map(([id, answer]) => [id, answer.kind]).sort()).toEqual([['cs_test_1', 'session'], ['cs_test_2', 'session']])
     const first = answers.get('cs_test_1')
     expect(first?.kind === 'session' && [typeof first.session.subscription, first.session.line_items?.data.length]).toEqual(['object', 1])
   })

@@ -42,12 +42,16 @@ async function setUp(): Promise<SetUp> {
   let traces = 0
   const app = Fastify()
   closing.push(() => app.close())
-  await app.register(createStripeWebhook({ inbox, webhooks, secret: SECRET, now, newTrace: () => String(++traces).padStart(32, '0'), poke: () => (pokes.count += 1), log, count: (outcome) => outcomes.push(outcome) }))
+  const newTrace = () => String(++traces).padStart(32, '0')
+  const count = (outcome: WebhookOutcome) => void outcomes.push(outcome)
+  await app.register(createStripeWebhook({ inbox, webhooks, secret: SECRET, now, newTrace, poke: () => (pokes.count += 1), log, count }))
   app.post('/other', (request) => ({ parsed: request.body }))
   return { app, db, inbox, outcomes, pokes, clock, log }
 }
 
-const eventBody = (id = 'evt_1', type = 'checkout.session.completed') => JSON.stringify({ id, object: 'event', type, data: { object: { id: `cs_${id}`, customer_email: 'ada@example.com' } } }, undefined, 2)
+function eventBody(id = 'evt_1', type = 'checkout.session.completed'): string {
+  return JSON.stringify({ id, object: 'event', type, data: { object: { id: `cs_${id}`, customer_email: 'ada@example.com' } } }, undefined, 2)
+}
 
 function sign(payload: string, { at = new Date('2026-02-12T13:15:00Z'), secret = SECRET } = {}): string {
   return webhooks.generateTestHeaderString({ payload, secret, timestamp: Math.floor(at.getTime() / 1000) })
@@ -78,7 +82,8 @@ describe('a webhook of Stripe', () => {
     const { app, db, pokes, outcomes } = await setUp()
     const body = eventBody('evt_9', 'radar.something.new')
     expect((await send(app, body, { 'stripe-signature': sign(body) })).statusCode).toBe(200)
-    expect(db.prepare('SELECT id, state, type, body, note FROM inbox').all()).toEqual([{ id: 'evt_9', state: 'ignored', type: 'radar.something.new', body: '', note: 'nothing is done with events of this type' }])
+    const row = { id: 'evt_9', state: 'ignored', type: 'radar.something.new', body: '', note: 'nothing is done with events of this type' }
+    expect(db.prepare('SELECT id, state, type, body, note FROM inbox').all()).toEqual([row])
     expect([pokes.count, outcomes]).toEqual([0, ['ignored']])
   })
 
@@ -170,7 +175,9 @@ describe('whatever is sent', () => {
   it('any signed JSON gets an answer that is no fault of ours', async () => {
     const { app } = await setUp()
     const id = fc.oneof(fc.constant('evt_1'), fc.string().map((text) => `evt_${text}`), fc.anything())
-    const event = fc.record({ id, type: fc.oneof(fc.constantFrom('checkout.session.completed', 'x'), fc.anything()), data: fc.oneof(fc.record({ object: fc.anything() }), fc.anything()) }, { requiredKeys: [] })
+    const type = fc.oneof(fc.constantFrom('checkout.session.completed', 'x'), fc.anything())
+    const data = fc.oneof(fc.record({ object: fc.anything() }), fc.anything())
+    const event = fc.record({ id, type, data }, { requiredKeys: [] })
     const text = fc.oneof(fc.json(), event.map((value) => JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? 'null'))
     await fc.assert(
       fc.asyncProperty(text, async (payload) => {
@@ -205,7 +212,8 @@ describe('whatever is sent', () => {
 
 function postOver(port: number, payload: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ port, host: '127.0.0.1', path: PATH, method: 'POST', headers: { 'content-type': 'application/json', 'stripe-signature': sign(payload) } }, (response) => {
+    const headers = { 'content-type': 'application/json', 'stripe-signature': sign(payload) }
+    const request = httpRequest({ port, host: '127.0.0.1', path: PATH, method: 'POST', headers }, (response) => {
       response.resume().on('end', () => resolve(response.statusCode!))
     })
     request.on('error', reject).end(payload)
