@@ -1,5 +1,5 @@
 /** The catalog's answers to deciding code: what is in force, and numbers that were ever seen. */
-import type { Entries } from './catalog.ts'
+import type { Entries } from './catalog-entry.ts'
 import type { CatalogView } from './catalog-view.ts'
 import type { Plan, Platform, Product, Tenant } from './specs.ts'
 import { usernameKey, type TenantIndex } from './tenant-index.ts'

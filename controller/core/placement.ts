@@ -1,8 +1,8 @@
 /**
  * Which shard of a shared SQ a tenant lives on: a function of its number alone, so that it never moves when others come or go,
- * and no shard ever holds more than the product allows. Changing `tenantsPerShard` of a product in use would move tenants'
- * data, which is why checkProduct refuses numbers that are not the product's own from the start.
+ * and no shard ever holds more than the product allows. What decides where data lies can't change while a product is in use.
  */
+import type { Finding } from './problem.ts'
 import type { Product, TenantId } from './specs.ts'
 import { parseTenantNumber, tenantId } from './tenant-id.ts'
 
@@ -26,4 +26,26 @@ export function* shardIds(product: Product, index: number): Generator<TenantId> 
   if (product.spec.run.kind !== 'shared-sq') return
   const { tenantsPerShard } = product.spec.run
   for (let n = index * tenantsPerShard + 1; n <= (index + 1) * tenantsPerShard; n++) yield tenantId(product, n)
+}
+
+/** A product in use cannot change what decides where its tenants' data lies: they would be served without their data. */
+export function placementFindings(before: Product, after: Product, file: string, inUse: (product: string) => boolean): Finding[] {
+  const then = fixedFields(before)
+  const moved = Object.entries(fixedFields(after)).filter(([field, value]) => then[field] !== value)
+  if (moved.length === 0 || !inUse(after.metadata.name)) return []
+  return moved.map(([field]) => ({
+    file,
+    field,
+    message: `it is ${then[field] ?? 'not set'} for the tenants that ${after.metadata.name} has, and their data lies accordingly`,
+    fix: 'Put it back, or add a product under another name.',
+  }))
+}
+
+function fixedFields({ spec }: Product): Record<string, string | number | undefined> {
+  return {
+    'spec.tenantId.prefix': spec.tenantId.prefix,
+    'spec.tenantId.digits': spec.tenantId.digits,
+    'spec.run.kind': spec.run.kind,
+    'spec.run.tenantsPerShard': spec.run.kind === 'shared-sq' ? spec.run.tenantsPerShard : undefined,
+  }
 }

@@ -16,3 +16,8 @@ export function parseTenantNumber(product: Product, id: string): number | undefi
   const n = Number(digits)
   return n >= 1 && tenantId(product, n) === id ? n : undefined
 }
+
+/** Orders ids by their numbers: user999 before user1000. */
+export function compareIds(a: TenantId, b: TenantId): number {
+  return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0)
+}

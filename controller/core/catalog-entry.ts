@@ -1,0 +1,67 @@
+/** One named thing of the repository: the files that are about it, the spec in force, and the one that its files want. */
+import type { SpecFile } from './parsed.ts'
+import type { Finding } from './problem.ts'
+import type { AnySpec, BlobId, Kind } from './specs.ts'
+
+/** A spec that is in force, and the file it stands in. */
+export interface Good<T extends AnySpec = AnySpec> {
+  readonly spec: T
+  readonly path: string
+  readonly blob: BlobId
+}
+
+/** Everything known about one named thing. `good` is the last spec that was right in itself and in its context. */
+export interface Entry<T extends AnySpec = AnySpec> {
+  readonly name: string
+  readonly good: Good<T> | undefined
+  /** The files that are about it now: none where it was removed, several where they clash. */
+  readonly claims: readonly SpecFile[]
+  /** Why the present file is not in force; empty when it is. */
+  readonly findings: readonly Finding[]
+}
+
+/** An entry as the catalog itself changes it. */
+export interface MutableEntry {
+  name: string
+  good: Good | undefined
+  claims: SpecFile[]
+  findings: readonly Finding[]
+}
+
+export type Entries = Record<Kind, Map<string, MutableEntry>>
+
+export const NO_FINDINGS: readonly Finding[] = []
+
+export function entryOf(map: Map<string, MutableEntry>, name: string): MutableEntry {
+  let entry = map.get(name)
+  if (entry === undefined) {
+    entry = { name, good: undefined, claims: [], findings: NO_FINDINGS }
+    map.set(name, entry)
+  }
+  return entry
+}
+
+export interface Candidate {
+  /** Absent where the thing has no file, a bad one, or several. */
+  readonly good?: Good
+  readonly findings: readonly Finding[]
+}
+
+/** What the files about one thing come to: the spec that wants to be in force, or why there is none. */
+export function candidateOf(entry: MutableEntry): Candidate {
+  const [claim, ...others] = entry.claims
+  if (claim === undefined) return { findings: NO_FINDINGS }
+  if (others.length > 0) return { findings: duplicateFindings(entry) }
+  if (claim.parsed.kind === 'bad') return { findings: claim.parsed.problems }
+  return { good: { spec: claim.parsed.spec, path: claim.path, blob: claim.blob }, findings: NO_FINDINGS }
+}
+
+function duplicateFindings(entry: MutableEntry): Finding[] {
+  const paths = entry.claims.map(({ path }) => path).sort()
+  return paths.map((path) => ({
+    file: path,
+    field: 'metadata.name',
+    message: `"${entry.name}" is also the name in ${paths.filter((other) => other !== path).join(', ')}; a name belongs to one file`,
+    fix: 'Rename or remove all but one; until then the last good one stays in force.',
+  }))
+}
