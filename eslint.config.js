@@ -55,11 +55,10 @@ export default tseslint.config(
       eqeqeq: 'error',
     },
   },
+  { files: ['controller/**/*.ts', 'hooks/**/*.ts'], plugins: { layers }, rules: { 'layers/production-only': 'error' } },
   {
     files: ['controller/**/*.ts', 'hooks/**/*.ts', 'sandbox/**/*.ts'],
-    plugins: { layers },
     rules: {
-      'layers/production-only': 'error',
       'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }],
       'max-lines': ['error', { max: 400 }],
     },

@@ -81,8 +81,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const { settings, stores, source } = installation
   const folders = shardFolders(settings.home)
   const runtime = createDockerRuntime({ docker: connectEngine(settings.dockerHost), installation: installation.id, now: machine.now, log })
-  const routes = createRouteWriter(routesFolder(settings.home), { links: {}, now: machine.now })
-  await routes.load()
+  await refuseSecondController(settings.home)
+  const routes = createRouteWriter(routesFolder(settings.home), { links: () => installation.catalog.platform?.spec.links ?? {}, now: machine.now })
   const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, lastApplied: lastApplied(installation) })
   /** Parts that refer to each other meet here once both are made. */
   const late: { payments?: Payments; loop?: Loop } = {}
@@ -101,6 +101,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     onPass: metrics.pass,
     onRevision(revision) {
       stores.meta.set('revision', revision)
+      void routes.relink().catch((err: unknown) => log.error({ err }, 'the gateway does not know the new links'))
       late.payments?.poke('tip')
     },
   })
@@ -116,6 +117,9 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const admin = createAdmin({ token: adminTokenOf(settings), registry: metrics.registry, loop, status })
   const adminUrl = await admin.listen({ port: settings.adminPort, host: '127.0.0.1' })
 
+  // Everything that customers and Stripe reach is up before the repository is read, which takes a while on a large one.
+  await source.sync().catch((err: unknown) => log.error({ err }, 'the repository cannot be taken in yet'))
+  await routes.load()
   const stopHints = await startHints({ installation, loop, runtime, processes, gatewayProcess, log })
   loop.poke()
 
@@ -221,9 +225,13 @@ function childEnvironment({ environment }: Machine): Record<string, string> {
 }
 
 /** One controller a HOME: the web socket says whether there is one. */
+async function refuseSecondController(home: string): Promise<void> {
+  if (await answers(webSocketPath(home))) throw new Error(`A controller runs on ${home} already. Stop it with \`tenantry down\`, or set TENANTRY_HOME to another folder.`)
+}
+
 async function listenSite(home: string, site: FastifyInstance): Promise<FastifyInstance> {
   const socket = webSocketPath(home)
-  if (await answers(socket)) throw new Error(`A controller runs on ${home} already. Stop it with \`tenantry down\`, or set TENANTRY_HOME to another folder.`)
+  await refuseSecondController(home)
   if (existsSync(socket)) unlinkSync(socket)
   await site.listen({ path: socket })
   chmodSync(socket, 0o600)

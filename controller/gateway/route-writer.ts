@@ -10,7 +10,8 @@ import type { RouteFiles } from './route-files.ts'
 import { encodeDrop, encodePut, lineDigest, type Links } from './route-log.ts'
 
 export interface RouteWriterOptions {
-  readonly links: Links
+  /** As the platform file has them now. */
+  readonly links: () => Links
   readonly now: () => Date
 }
 
@@ -22,6 +23,8 @@ export interface RouteWriter {
   /** Resolves when the records are in the log, from where every gateway takes them within milliseconds. */
   put(routes: readonly Route[]): Promise<WriteCount>
   drop(tenants: readonly TenantId[]): Promise<WriteCount>
+  /** Brings the links of the header in step with the platform file; writes nothing where they are. */
+  relink(): Promise<void>
   has(tenant: TenantId): boolean
   readonly size: number
   close(): Promise<void>
@@ -63,6 +66,7 @@ export function createRouteWriter(folder: string, options: RouteWriterOptions): 
     replaceAll: (routes) => inTurn(() => replaceAll(state, routes)),
     put: (routes) => inTurn(() => apply(state, routes.map(putChange))),
     drop: (tenants) => inTurn(async () => (state.files === undefined ? { written: 0 } : apply(state, tenants.map(dropChange)))),
+    relink: () => inTurn(() => relink(state)),
     has: (tenant) => state.standing.has(tenant),
     get size() {
       return state.standing.size
@@ -84,11 +88,16 @@ async function load(state: State): Promise<{ tenants: number; corruptLines: numb
   const found = await readStanding(folder, standing)
   if (found !== undefined) {
     state.files = await openFiles(folder, found)
-    const sameLinks = JSON.stringify(found.header.links) === JSON.stringify(options.links)
-    if (found.corruptLines > 0 || !sameLinks || isLarge(state.files)) await compact(state, state.files)
+    if (found.corruptLines > 0 || isLarge(state.files)) await compact(state, state.files)
+    else await relink(state)
   }
   await removeStrays(folder, state.files?.header.log)
   return { tenants: standing.size, corruptLines: found?.corruptLines ?? 0 }
+}
+
+async function relink(state: State): Promise<void> {
+  const { files, options } = state
+  if (files !== undefined && JSON.stringify(files.header.links) !== JSON.stringify(options.links())) await compact(state, files)
 }
 
 async function replaceAll(state: State, routes: Iterable<Route>): Promise<WriteCount> {
@@ -161,7 +170,7 @@ async function begin(state: State, changes: Iterable<Change>): Promise<WriteCoun
       yield line
     }
   }
-  state.files = await writeGeneration(folder, newHeader(options.links, options.now()), lines())
+  state.files = await writeGeneration(folder, newHeader(options.links(), options.now()), lines())
   for (const [tenant, digest] of next) standing.set(tenant, digest)
   return { written: next.size }
 }
@@ -169,7 +178,7 @@ async function begin(state: State, changes: Iterable<Change>): Promise<WriteCoun
 async function compact(state: State, old: RouteFiles): Promise<void> {
   const { folder, options, standing } = state
   const wanted = new Map(standing)
-  const header = { ...newHeader(options.links, options.now()), continues: { log: old.header.log, bytes: old.logBytes } }
+  const header = { ...newHeader(options.links(), options.now()), continues: { log: old.header.log, bytes: old.logBytes } }
   state.files = await writeGeneration(folder, header, standingLines(folder, old, wanted))
   // What the old files had lost: the next replaceAll writes it again.
   for (const tenant of wanted.keys()) standing.delete(tenant)

@@ -29,7 +29,10 @@ export function createSite({ payments, page, firstUse, log }: SiteOptions): Fast
   app.setNotFoundHandler((_request, reply) => replyProblem(reply, { status: 404, code: 'not-found', title: 'Not found', detail: 'There is nothing at this address.' }))
   for (const routes of payments.routes) void app.register(routes)
   app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'").send(firstPage(page())))
-  // Only the gateway can reach this: it never passes an /internal/ path on.
+  // The gateway answers such a path itself, and marks all that it passes on: two locks.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.url.startsWith('/internal/') && request.headers['x-tenantry-public'] !== undefined) reply.callNotFound()
+  })
   app.post<{ Body: { tenant: TenantId; at: string } }>('/internal/first-use', { schema: { body: FIRST_USE_BODY } }, (request, reply) => {
     firstUse(request.body.tenant, request.body.at)
     return reply.code(204).send()

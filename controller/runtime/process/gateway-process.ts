@@ -39,17 +39,26 @@ const POLL_MS = 10
 export function createGatewayProcess(options: GatewayProcessOptions): GatewayProcess {
   const socket = controlSocketPath(options.home)
   let known: number | undefined
+  /** Kept over restarts where any free port was asked for. */
+  let lastPort = options.port
+  let looking: ReturnType<typeof look> | undefined
 
-  async function ensure(): Promise<GatewayStatus & { action: 'none' | 'adopted' | 'started' }> {
+  function ensure(): ReturnType<typeof look> {
+    return (looking ??= look().finally(() => (looking = undefined)))
+  }
+
+  async function look(): Promise<GatewayStatus & { action: 'none' | 'adopted' | 'started' }> {
     const running = await ask(socket, 'GET', '/')
     if (running !== undefined && running.version === options.version && (options.port === 0 || running.port === options.port)) {
       const action = known === running.pid ? 'none' : 'adopted'
       known = running.pid
+      lastPort = running.port
       return { ...running, action }
     }
     if (running !== undefined) await stop()
     const started = await start()
     known = started.pid
+    lastPort = started.port
     return { ...started, action: 'started' }
   }
 
@@ -58,7 +67,7 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const log = openSync(path.join(folder, 'gateway.log'), 'a', 0o600)
     const [program, ...first] = options.command
-    const child = spawn(program, [...first, '--home', options.home, '--host', options.host, '--port', String(options.port)], { detached: true, stdio: ['ignore', log, log], env: options.environment })
+    const child = spawn(program, [...first, '--home', options.home, '--host', options.host, '--port', String(lastPort)], { detached: true, stdio: ['ignore', log, log], env: options.environment })
     closeSync(log)
     child.unref()
     let ended: string | undefined
