@@ -22,6 +22,8 @@ export interface DeliveryOptions {
   readonly faults: (event: StripeEvent) => Fault
   /** Called when the event was answered with 2xx, or dropped on purpose. */
   readonly delivered: (event: StripeEvent) => void
+  /** Pauses between attempts; the last one repeats. */
+  readonly retryMs?: readonly [number, ...number[]]
 }
 
 export interface Delivery {
@@ -33,10 +35,10 @@ export interface Delivery {
 }
 
 /** Stripe waits longer and tries for three days; a sandbox is impatient. */
-const RETRY_MS = [100, 250, 500, 1000, 2000, 5000, 15_000, 60_000]
+const RETRY_MS: readonly [number, ...number[]] = [100, 250, 500, 1000, 2000, 5000, 15_000, 60_000]
 const ANSWER_MS = 20_000
 
-export function createDelivery({ webhooks, url, secret, now, faults, delivered }: DeliveryOptions): Delivery {
+export function createDelivery({ webhooks, url, secret, now, faults, delivered, retryMs = RETRY_MS }: DeliveryOptions): Delivery {
   const closing = new AbortController()
   const underWay = new Set<Promise<void>>()
 
@@ -57,7 +59,7 @@ export function createDelivery({ webhooks, url, secret, now, faults, delivered }
   async function deliver(event: StripeEvent): Promise<void> {
     for (let n = 0; !closing.signal.aborted; n++) {
       if (await attempt(event)) return delivered(event)
-      await pause(RETRY_MS[Math.min(n, RETRY_MS.length - 1)]!, closing.signal)
+      await pause(retryMs[Math.min(n, retryMs.length - 1)]!, closing.signal)
     }
   }
 

@@ -40,6 +40,8 @@ export interface StripeDoubleOptions {
   readonly faults?: (event: StripeEvent) => Fault
   /** Which events are delivered; all are listed. Those that Tenantry acts on where absent. */
   readonly enabledEvents?: readonly string[]
+  /** Milliseconds between attempts to deliver an event; the last one repeats. */
+  readonly retryMs?: readonly [number, ...number[]]
 }
 
 export interface StripeDouble {
@@ -63,7 +65,7 @@ export async function createStripeDouble(options: StripeDoubleOptions): Promise<
   const state = createSandboxState(options.stateFile)
   const { webhooks } = new Stripe(secretKey)
   const delivered = ({ id }: StripeEvent) => state.put('delivered', id, { at: now().getTime() })
-  const delivery = createDelivery({ webhooks, url: options.webhookUrl, secret: options.webhookSecret, now, faults, delivered })
+  const delivery = createDelivery({ webhooks, url: options.webhookUrl, secret: options.webhookSecret, now, faults, delivered, ...(options.retryMs && { retryMs: options.retryMs }) })
   const send = (event: StripeEvent): void => {
     if (enabledEvents.includes(event.type)) void delivery.send(event)
   }

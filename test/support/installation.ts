@@ -1,11 +1,13 @@
 /** A whole Tenantry as its users run it: the real program in a process of its own, on a temporary HOME, with free ports. */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { onTestFinished } from 'vitest'
 import type { RunFile } from '../../controller/cli/run-file.ts'
+import { listProcesses, sqOf } from '../../controller/runtime/process/process-table.ts'
 import { openStore } from '../../controller/store/db.ts'
+import type { Overview, TenantReport } from '../../controller/web/status-reader.ts'
 import { findProgram, has } from './parts.ts'
 import { waitFor } from './wait.ts'
 
@@ -32,10 +34,30 @@ export interface Installation {
   json<T>(...args: string[]): Promise<T>
   /** The controller's standard output and error so far. */
   log(): string
+  /** What the admin API says of a tenant; undefined where it knows none. */
+  tenant(id: string): Promise<TenantReport | undefined>
+  overview(): Promise<Overview>
+  /** A metric's value, such as `tenantry_plan_slots{plan="a",kind="taken"}`; undefined where it is not shown. */
+  metric(name: string): Promise<number | undefined>
+  /** The rendered tenants.json of a shard. */
+  tenantsJson(shard?: string): TenantsFile
+  /** The live keys of a tenant as SQ has them. */
+  keysOf(tenant: string, shard?: string): string[]
+  /** The SQ processes of this installation that run now. */
+  sqs(): Promise<{ readonly pid: number; readonly port: number }[]>
 }
 
-/** Makes an installation whose processes, containers, networks and volumes are gone after the test. Real SQ where there is one. */
-export function makeInstallation(home: string, environment: Record<string, string> = {}): Installation {
+export interface TenantsFile {
+  readonly max_tenants: number
+  readonly default_quota_mb: number | null
+  readonly tenants: Readonly<Record<string, { readonly name: string; readonly data_dir: string; readonly quota_mb?: number | null }>>
+}
+
+/**
+ * Makes an installation whose processes, containers, networks and volumes are gone after the test, or after the file with
+ * `afterAll`. Real SQ where there is one.
+ */
+export function makeInstallation(home: string, environment: Record<string, string> = {}, atEnd: (cleanUp: () => Promise<void>, limitMs: number) => unknown = onTestFinished): Installation {
   let child: ChildProcess | undefined
   let extra: Record<string, string> = {}
   const logFile = path.join(path.dirname(home), `${path.basename(home)}.log`)
@@ -58,13 +80,15 @@ export function makeInstallation(home: string, environment: Record<string, strin
       extra = { ...extra, ...more }
       const log = openSync(logFile, 'a')
       const started = spawn(process.execPath, [MAIN, 'up'], { env: env(), cwd: ROOT, stdio: ['ignore', log, log] })
+      closeSync(log)
       child = started
       const pid = started.pid
       await waitFor(async () => {
-        if (started.exitCode !== null) throw new Error(`the controller ended with ${started.exitCode}:\n${installation.log().slice(-4000)}`)
+        if (started.exitCode !== null || started.signalCode !== null) return true
         const run = readRun()
         return run.pid === pid && (await fetch(`${run.adminUrl}/readyz`)).status === 200
       }, 'the controller is ready', 60_000)
+      if (started.exitCode !== null || started.signalCode !== null) throw new Error(`the controller ended with ${started.exitCode ?? started.signalCode}:\n${installation.log().slice(-4000)}`)
       return readRun()
     },
     get run() {
@@ -88,10 +112,31 @@ export function makeInstallation(home: string, environment: Record<string, strin
       return JSON.parse(stdout) as T
     },
     log: () => readFileSync(logFile, 'utf8'),
+    async tenant(id) {
+      const answer = await admin(`/api/tenants/${id}`)
+      return answer.status === 404 ? undefined : ((await answer.json()) as TenantReport)
+    },
+    overview: async () => (await (await admin('/api/status')).json()) as Overview,
+    async metric(name) {
+      const text = await (await admin('/metrics')).text()
+      const line = text.split('\n').find((each) => each.startsWith(`${name} `))
+      return line === undefined ? undefined : Number(line.slice(name.length + 1))
+    },
+    tenantsJson: (shard = 'sq-000') => JSON.parse(readFileSync(tenantsJsonPath(home, shard), 'utf8')) as TenantsFile,
+    keysOf: (tenant, shard) => Object.entries(installation.tenantsJson(shard).tenants).flatMap(([key, { name }]) => (name === tenant ? [key] : [])),
+    async sqs() {
+      return (await listProcesses()).flatMap((process) => {
+        const sq = sqOf(process)
+        return sq?.config.startsWith(`${home}/sq/`) ? [{ pid: process.pid, port: sq.port }] : []
+      })
+    },
   }
-  onTestFinished(() => cleanUp(installation), 60_000)
+  const admin = (at: string): Promise<Response> => fetch(`${readRun().adminUrl}${at}`, { headers: { authorization: `Bearer ${readFileSync(path.join(home, 'admin-token'), 'utf8').trim()}` } })
+  atEnd(() => cleanUp(installation), 60_000)
   return installation
 }
+
+export const tenantsJsonPath = (home: string, shard = 'sq-000'): string => path.join(home, 'sq', shard, 'tenants.json')
 
 /** Ends everything of the installation, whatever state it is in. */
 export async function cleanUp(installation: Installation): Promise<void> {
