@@ -10,6 +10,7 @@ import type { GitRepository } from './git/port.ts'
 import { createRepository } from './git/repository.ts'
 import { createKeyring, newMasterKey, parseMasterKey } from './keyring.ts'
 import type { Keyring } from './reconcile/ports.ts'
+import { createGivenNumbers } from './reconcile/given-numbers.ts'
 import { createSource, type Source } from './reconcile/source.ts'
 import { createRepositoryWriter, type RepositoryWriter } from './reconcile/writer.ts'
 import type { Environment, Settings } from './settings.ts'
@@ -17,6 +18,7 @@ import { createSpecParser } from './specs/parse.ts'
 import { createAudit, type Audit } from './store/audit.ts'
 import { openStore, type Store } from './store/db.ts'
 import { createDeletions, type Deletions } from './store/deletions.ts'
+import { createHighestNumbers } from './store/highest-numbers.ts'
 import { createMeta, type Meta } from './store/meta.ts'
 import { createSpecCache, type SpecCache } from './store/spec-cache.ts'
 import { createTenantRecords, type TenantRecords } from './store/tenant-records.ts'
@@ -91,7 +93,8 @@ export async function openInstallation(settings: Settings, options: OpenOptions)
     ...(options.onBackgroundError && { onBackgroundError: options.onBackgroundError }),
   })
   const catalog = createCatalog()
-  const source = createSource({ repository, parser: createSpecParser(), catalog, cache: stores.cache, records: stores.records, meta: stores.meta, ...(options.onProgress && { onProgress: options.onProgress }) })
+  const givenNumbers = createGivenNumbers({ repository, numbers: createHighestNumbers(stores.durable), meta: stores.meta })
+  const source = createSource({ repository, givenNumbers, parser: createSpecParser(), catalog, cache: stores.cache, records: stores.records, meta: stores.meta, ...(options.onProgress && { onProgress: options.onProgress }) })
   const writer = createRepositoryWriter(repository, source, catalog, () => options.onCommit?.())
   return {
     settings,

@@ -83,7 +83,7 @@ const putChange = (route: Route): Change => ({ tenant: route.tenant, line: encod
 const dropChange = (tenant: TenantId): Change => ({ tenant, line: undefined })
 
 async function load(state: State): Promise<{ tenants: number; corruptLines: number }> {
-  const { folder, options, standing } = state
+  const { folder, standing } = state
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const found = await readStanding(folder, standing)
   if (found !== undefined) {

@@ -13,6 +13,7 @@ import { MAX_SPEC_BYTES, refusedEntry, type SpecParser } from '../specs/parse.ts
 import type { Meta } from '../store/meta.ts'
 import type { SpecCache } from '../store/spec-cache.ts'
 import type { TenantRecords } from '../store/tenant-records.ts'
+import type { GivenNumbers } from './given-numbers.ts'
 
 export interface Source {
   /** Brings the catalog to the tip and answers which commit that is. Throws ReconcileError, or git's error, without having changed anything. */
@@ -29,6 +30,7 @@ export interface SourceOptions {
   readonly records: TenantRecords
   readonly meta: Meta
   readonly catalog: Catalog
+  readonly givenNumbers: GivenNumbers
   readonly onProgress?: (read: number, total: number) => void
 }
 
@@ -53,6 +55,7 @@ export function createSource(options: SourceOptions): Source {
     if (first) await seedCatalog(options, deltas)
     for (const id of catalog.apply(deltas).tenants) touched.add(id)
     rememberShared(options)
+    await options.givenNumbers.note(catalog)
     revision = tip
     return tip
   }
