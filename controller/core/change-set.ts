@@ -3,7 +3,8 @@
  * the loop does, what `tenantry plan` shows and what the audit trail says.
  */
 import type { DesiredTenant } from './desired.ts'
-import type { TenantId } from './specs.ts'
+import type { KeySpec, SshProfile, TenantId } from './specs.ts'
+import { compareIds } from './tenant-id.ts'
 
 export interface FieldChange {
   /** As it stands in files: `limits.storageMb`, `keys`, `state`. */
@@ -65,7 +66,7 @@ export function isStop(action: TenantAction): boolean {
 
 /** Orders a change set for execution and for people: stops first, then by id. */
 export function orderChanges(changes: Iterable<TenantChange>): TenantChange[] {
-  return [...changes].sort((a, b) => Number(isStop(b.action)) - Number(isStop(a.action)) || (a.tenant < b.tenant ? -1 : a.tenant > b.tenant ? 1 : 0))
+  return [...changes].sort((a, b) => Number(isStop(b.action)) - Number(isStop(a.action)) || compareIds(a.tenant, b.tenant))
 }
 
 const NOT_COMPARED = new Set<keyof DesiredTenant>(['tenant', 'nextChangeAt', 'limits', 'keys', 'place', 'profiles'])
@@ -83,14 +84,22 @@ function diffFields(before: DesiredTenant, after: DesiredTenant): FieldChange[] 
     for (const name of names) compare(`limits.${name}`, before.limits[name], after.limits[name])
   }
   compare('place', showPlace(before), showPlace(after))
-  if (!same(before.keys, after.keys)) fields.push({ field: 'keys', from: showKeys(before), to: showKeys(after) })
-  if (!same(before.profiles, after.profiles)) fields.push({ field: 'profiles', from: showProfiles(before), to: showProfiles(after) })
+  compareLists('keys', before.keys, after.keys, briefKey, fields)
+  compareLists('profiles', before.profiles, after.profiles, briefProfile, fields)
   return fields
 }
 
-/** Keys and profiles are plain data in the order of their file. */
-function same(a: readonly object[], b: readonly object[]): boolean {
-  return a === b || (a.length === b.length && JSON.stringify(a) === JSON.stringify(b))
+/** Keys and profiles are plain data in the order of their file. Shown as they are written (no nonce or public key is a secret) only where the brief words are the same on both sides. */
+function compareLists<T extends object>(field: string, from: readonly T[], to: readonly T[], brief: (item: T) => string, fields: FieldChange[]): void {
+  if (from === to || canonical(from) === canonical(to)) return
+  const words = (items: readonly T[], show: (item: T) => string): string => items.map(show).join('; ') || '(none)'
+  const show = words(from, brief) === words(to, brief) ? canonical : brief
+  fields.push({ field, from: words(from, show), to: words(to, show) })
+}
+
+/** A text that is equal for equal values, in whatever order their fields were written. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part))
 }
 
 function show(value: unknown): string {
@@ -99,6 +108,6 @@ function show(value: unknown): string {
 
 const showPlace = ({ place }: DesiredTenant): string => (place.kind === 'shard' ? place.shard : 'container')
 
-const showKeys = ({ keys }: DesiredTenant): string => keys.map(({ id, expiresAt }) => (expiresAt === undefined ? id : `${id} until ${expiresAt}`)).join(', ') || '(none)'
+const briefKey = ({ id, expiresAt }: KeySpec): string => (expiresAt === undefined ? id : `${id} until ${expiresAt}`)
 
-const showProfiles = ({ profiles }: DesiredTenant): string => profiles.map(({ username, devices }) => `${username} with ${devices.map(({ name }) => name).join(', ') || 'no device'}`).join('; ') || '(none)'
+const briefProfile = ({ username, devices }: SshProfile): string => `${username} with ${devices.map(({ name }) => name).join(', ') || 'no device'}`

@@ -5,9 +5,10 @@ export interface DeletionLimit {
   readonly sharePercent: number
 }
 
-/** The most that one revision may take out of `total` tenants: the smaller of count and share, and always one, or a small installation could never let anybody go. */
+/** The most that one revision may take out of `total` tenants: the smaller of count and share. A share is at least one, or a small installation could never let anybody go; zero of either means none. */
 export function deletionsAllowed(limit: DeletionLimit, total: number): number {
-  return Math.max(1, Math.min(limit.count, Math.floor((total * limit.sharePercent) / 100)))
+  const share = limit.sharePercent === 0 ? 0 : Math.max(1, Math.floor((total * limit.sharePercent) / 100))
+  return Math.min(limit.count, share)
 }
 
 export type GateDecision = { readonly kind: 'open' } | { readonly kind: 'held'; readonly allowed: number; readonly asked: number }

@@ -34,7 +34,7 @@ export function liveKeys(keys: readonly KeySpec[], now: Timestamp): readonly Key
 
 /** The next instant at which the set of live keys changes by itself. */
 export function nextKeyChange(keys: readonly KeySpec[], now: Timestamp): Timestamp | undefined {
-  return earliest(keys.flatMap((key) => [key.expiresAt, key.revokedAt]).filter((at) => at !== undefined && !isPast(at, now)))
+  return earliest(keys.filter((key) => isLive(key, now)).flatMap((key) => [key.expiresAt, key.revokedAt]))
 }
 
 /** Timestamps may differ in precision and zone, so they are compared as instants. */
@@ -42,6 +42,7 @@ export function isPast(at: Timestamp | undefined, now: Timestamp): boolean {
   return at !== undefined && Date.parse(at) <= Date.parse(now)
 }
 
+/** The first of several instants, as it is written; undefined where there is none. */
 export function earliest(times: readonly (Timestamp | undefined)[]): Timestamp | undefined {
   let first: Timestamp | undefined
   for (const at of times) if (at !== undefined && (first === undefined || Date.parse(at) < Date.parse(first))) first = at

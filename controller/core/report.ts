@@ -45,6 +45,7 @@ export function desiredOf(catalog: Catalog, now: Timestamp): Map<TenantId, Desir
   return all
 }
 
+/** One revision: its catalog, and what is desired of it at an instant with the sums of that. */
 export interface Side {
   readonly catalog: Catalog
   readonly desired: DesiredById
@@ -65,7 +66,8 @@ export function compare(base: Side, head: Side): Report {
     if (change !== undefined) changes.push(change)
   }
   const leaving = changes.filter(({ action }) => takesOut(action))
-  const limit = base.catalog.platform?.spec.deletionLimit ?? { count: 0, sharePercent: 0 }
+  // The loop goes by the new revision's platform as well.
+  const limit = head.catalog.platform?.spec.deletionLimit ?? { count: 0, sharePercent: 0 }
   const gate = leaving.length === 0 ? { kind: 'open' as const } : gateDeletions(limit, base.desired.size, leaving.length)
   const approval: Risk[] = gate.kind === 'held' ? [{ kind: 'approval-needed', tenant: undefined, message: `${gate.asked} tenants would be taken out of service; ${gate.allowed} a revision are let through without approval` }] : []
   return { changes: orderChanges(changes), before: base.totals, after: head.totals, risks: [...approval, ...changes.flatMap((change) => risksOf(change, base, head))], approvalNeeded: gate.kind === 'held' }
@@ -76,12 +78,18 @@ function risksOf({ tenant, action, fields }: TenantChange, base: Side, head: Sid
   const now = base.desired.get(tenant)
   const then = head.desired.get(tenant)
   if (action === 'remove' || action === 'end' || action === 'suspend') risks.push({ kind: 'stops-serving', tenant, message: `${tenant} stops being served (${action})` })
-  const lost = now?.keys.filter((key) => then !== undefined && !then.keys.some(({ id }) => id === key.id)) ?? []
+  const lost = now?.keys.filter((key) => then !== undefined && !then.keys.some(({ id, nonce, master }) => id === key.id && nonce === key.nonce && (master ?? 1) === (key.master ?? 1))) ?? []
   for (const { id } of lost) risks.push({ kind: 'key-ends', tenant, message: `key ${id} of ${tenant} stops working` })
   for (const { field, from, to } of fields) {
-    if (field.startsWith('limits.') && Number(to) < Number(from)) risks.push({ kind: 'limit-lowered', tenant, message: `${field} of ${tenant} is lowered from ${from} to ${to}` })
+    if (field === 'place') risks.push({ kind: 'engine-changed', tenant, message: `${tenant} moves from ${from} to ${to}; its data does not move by itself` })
+    if (field.startsWith('limits.') && limitOf(to) < limitOf(from)) risks.push({ kind: 'limit-lowered', tenant, message: `${field} of ${tenant} is lowered from ${from} to ${to}` })
   }
   return risks
+}
+
+/** A limit as it is shown: no limit and `unlimited` are over every number. */
+function limitOf(shown: string): number {
+  return Number.isNaN(Number(shown)) ? Infinity : Number(shown)
 }
 
 function totalsOf(catalog: Catalog, desired: DesiredById): Totals {

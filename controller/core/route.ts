@@ -6,6 +6,7 @@
  * controller appends a record for each change and which the gateway follows. A new snapshot (renamed into place) starts a new log.
  */
 import type { DesiredTenant } from './desired.ts'
+import { earliest } from './keys.ts'
 import type { KeySpec, Limits, TenantId, TenantState, Timestamp } from './specs.ts'
 
 export interface SnapshotHeader {
@@ -40,6 +41,7 @@ export interface RouteKey {
   readonly id: string
   /** SHA-256 of the whole key in hex. */
   readonly digest: string
+  /** When the key stops opening anything, whether it expires then or is revoked: the gateway keeps to it by itself. */
   readonly expiresAt?: Timestamp
 }
 
@@ -61,11 +63,16 @@ export function routeOf({ desired, api, upstream, waiting, digestOf, awaitingFir
     plan: desired.plan,
     state: desired.state,
     ...(desired.stateReason !== undefined && { stateReason: desired.stateReason }),
-    keys: desired.keys.map((key) => ({ id: key.id, digest: digestOf(key), ...(key.expiresAt !== undefined && { expiresAt: key.expiresAt }) })),
+    keys: desired.keys.map((key) => routeKey(key, digestOf(key))),
     ...(api !== undefined && { api }),
     ...(upstream && { upstream }),
     ...(waiting !== undefined && { waiting }),
     limits: desired.limits,
     ...(awaitingFirstUse && { awaitingFirstUse }),
   }
+}
+
+function routeKey(key: KeySpec, digest: string): RouteKey {
+  const endsAt = earliest([key.expiresAt, key.revokedAt])
+  return { id: key.id, digest, ...(endsAt !== undefined && { expiresAt: endsAt }) }
 }

@@ -1,6 +1,6 @@
 /** What people see of a tenant: conditions with reasons, each documented here once, and what happens next. */
 import type { FieldDrift } from './container.ts'
-import type { Finding } from './problem.ts'
+import type { Finding, Problem } from './problem.ts'
 import type { Timestamp } from './specs.ts'
 
 export type ConditionType =
@@ -75,5 +75,8 @@ export function specCondition(findings: readonly Finding[]): ConditionUpdate {
   const [first] = findings
   if (first === undefined) return { type: 'SpecValid', status: true, reason: 'InForce', message: '' }
   const more = findings.length > 1 ? ` (and ${findings.length - 1} more: tenantry validate)` : ''
-  return { type: 'SpecValid', status: false, reason: 'BadFile', message: `${first.file} ${first.field}: ${first.message}. ${first.fix}${more}` }
+  return { type: 'SpecValid', status: false, reason: 'BadFile', message: `${first.file}${lineOf(first)} ${first.field === '' ? '' : `${first.field}: `}${first.message}. ${first.fix}${more}` }
 }
+
+/** Findings of the parser carry their place. */
+const lineOf = (finding: Finding | Problem): string => ('line' in finding ? `:${finding.line}:${finding.column}` : '')

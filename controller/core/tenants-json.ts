@@ -18,6 +18,7 @@ export interface TenantsJsonInput {
   readonly probeFolder: string
 }
 
+/** The rendered file and the key that proves it loaded, both secret. */
 export interface TenantsJson {
   readonly text: string
   /** Opens SQ only once exactly this text is loaded: how a reload is confirmed without naming a customer. */
@@ -32,6 +33,7 @@ export interface Secrets {
   readonly digest: (text: string) => string
 }
 
+/** Equal inputs give equal bytes. Only active tenants' live keys are in it. Throws where a key's master secret is unknown. */
 export function renderTenantsJson(input: TenantsJsonInput, secrets: Secrets): TenantsJson {
   const entries: string[] = []
   for (const member of input.members) {
@@ -39,7 +41,7 @@ export function renderTenantsJson(input: TenantsJsonInput, secrets: Secrets): Te
     for (const key of member.keys) entries.push(entry(deriveKey(secrets.mac, member.tenant, key), memberEntry(member, key.id, input.dataFolder(member.tenant))))
   }
   const head = `{\n  "max_tenants": ${input.maxTenants},\n  "default_quota_mb": ${input.defaultQuotaMb},\n  "tenants": {\n`
-  const probeKey = deriveProbeKey(secrets.mac, secrets.masterVersion, `${input.instance}\n${secrets.digest(head + entries.join(''))}`)
+  const probeKey = deriveProbeKey(secrets.mac, secrets.masterVersion, `${input.instance}\n${secrets.digest([head, ...entries, input.probeFolder].join('\n'))}`)
   entries.push(entry(probeKey, { name: 'tenantry-probe', data_dir: input.probeFolder }))
   return { text: `${head}${entries.join(',\n')}\n  }\n}\n`, probeKey }
 }
