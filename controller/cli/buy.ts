@@ -45,11 +45,11 @@ async function post(url: string, body: string, type: string): Promise<string> {
   throw new UsageError(problemText(text) ?? `${new URL(url).pathname} answered ${answer.status}`)
 }
 
-/** The detail of a problem answer, with each field's error on a line. */
+/** A problem answer's detail, or each field's error on a line: the detail repeats those. */
 function problemText(text: string): string | undefined {
   try {
     const { detail, errors } = JSON.parse(text) as { detail?: string; errors?: { field: string; message: string }[] }
-    return [detail, ...(errors ?? []).map(({ field, message }) => `  ${field}: ${message}`)].filter((line) => line !== undefined).join('\n')
+    return errors === undefined ? detail : ['what was asked for cannot be bought:', ...errors.map(({ field, message }) => `  ${field}: ${message}`)].join('\n')
   } catch {
     return undefined
   }
