@@ -12,6 +12,7 @@ import type { BillingInterval, Plan } from '../../controller/core/specs.ts'
 import { createStripeClient } from '../../hooks/stripe/client.ts'
 import { METADATA } from '../../hooks/stripe/session.ts'
 import { createStripeDouble, type CatalogPrice, type StripeDouble, type StripeDoubleOptions } from '../../sandbox/double.ts'
+import { waitFor } from './wait.ts'
 
 const PLANS = path.join(import.meta.dirname, '../../tenants/plans')
 const SECRET_KEY = 'sk_test_e2e_0123456789abcdef'
@@ -31,7 +32,7 @@ export interface Shop {
   order(order: Order): Promise<string>
   /** Opens and pays a session; answers its id. */
   buy(order: Order): Promise<string>
-  /** Sends a body to the webhook, signed as Stripe signs it, or with another secret. */
+  /** Sends a body to the webhook, signed as Stripe signs it, or with another secret; again where it is told to come back. */
   post(body: string, secret?: string): Promise<Response>
 }
 
@@ -67,7 +68,11 @@ export async function openShop(webhookUrl: () => string, options: Partial<Stripe
       return session
     },
     post: (body, secret = WEBHOOK_SECRET) =>
-      fetch(webhookUrl(), { method: 'POST', body, headers: { 'content-type': 'application/json', 'stripe-signature': webhooks.generateTestHeaderString({ payload: body, secret }) } }),
+      waitFor(async () => {
+        const headers = { 'content-type': 'application/json', 'stripe-signature': webhooks.generateTestHeaderString({ payload: body, secret }) }
+        const answer = await fetch(webhookUrl(), { method: 'POST', body, headers })
+        return answer.status !== 503 && answer
+      }, 'an answer to a webhook'),
   }
 }
 
