@@ -89,7 +89,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const inbox = createInbox(stores.durable, { now: machine.now, mark: createTimeline(stores.durable).mark })
   const metrics: Metrics = createMetrics({ catalog: installation.catalog, world, loop: () => late.loop?.state, findings: () => installation.catalog.findings().length, inbox: () => inboxCounts(inbox.counts()), now: machine.now })
   const processes = createSqProcesses({ command: options.sqCommand, folders, environment: childEnvironment(machine), now: machine.now, chance: machine.chance, kill: machine.kill, onExit: (shard) => late.loop?.hint(shard) })
-  const shards = composeShards(installation, { world, folders, runtime, processes, user: machine.user, onReload: metrics.reload })
+  const shards = composeShards(installation, { world, folders, runtime, processes, user: machine.user, onMoved: (shard) => late.loop?.moved(shard), onReload: metrics.reload })
   const deps: ReconcileDependencies = { ...stores, catalog: installation.catalog, world, shards, folders, runtime, routes, keyring: installation.keyring, observer: metrics.observer, log, now: machine.now, chance: machine.chance }
 
   const loop = createLoop({
@@ -99,6 +99,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     concurrency: CONCURRENCY,
     resyncMs: settings.resyncMs,
     onPass: metrics.pass,
+    onResync: metrics.resync,
     onRevision(revision) {
       stores.meta.set('revision', revision)
       void routes.relink().catch((err: unknown) => log.error({ err }, 'the gateway does not know the new links'))
@@ -148,7 +149,7 @@ async function startHints({ installation, loop, runtime, processes, gatewayProce
   }
 }
 
-function composeShards(installation: Installation, parts: { world: World; folders: ShardFolders; runtime: ContainerRuntime; processes: SqProcesses; user: string; onReload: (seconds: number) => void }): Shards {
+function composeShards(installation: Installation, parts: { world: World; folders: ShardFolders; runtime: ContainerRuntime; processes: SqProcesses; user: string; onMoved: (shard: ShardName) => void; onReload: (seconds: number) => void }): Shards {
   const { catalog, keyring } = installation
   const { world, folders, runtime, processes, user } = parts
   const containers = new Map<string, SqInstances>()
@@ -166,6 +167,7 @@ function composeShards(installation: Installation, parts: { world: World; folder
   return createShards({
     folders,
     instances,
+    onMoved: parts.onMoved,
     onReload: parts.onReload,
     render(shard) {
       const { product, index } = shardProduct(catalog, shard)
@@ -182,11 +184,13 @@ function shardSizes(product: Product, catalog: Installation['catalog']): { maxTe
   return { maxTenants: product.spec.run.kind === 'shared-sq' ? product.spec.run.tenantsPerShard : 1, defaultQuotaMb: typeof quota === 'number' ? quota : null }
 }
 
+/** The spec in force according to the records. One that is out of service has none, unless its file says so itself: back again, it begins anew. */
 function lastApplied({ stores, catalog }: Installation) {
   return (id: TenantId) => {
     const record = stores.records.get(id)
-    if (record === undefined || record.appliedBlob === null || (record.removedAt !== null && record.dataUntil !== null && !catalog.entry(id))) return undefined
     const good = catalog.entry(id)?.good
+    if (record === undefined || record.appliedBlob === null) return undefined
+    if (record.removedAt !== null && good?.spec.spec.state !== 'ended') return undefined
     if (good?.blob === record.appliedBlob) return { spec: good.spec }
     const spec = stores.cache.getMany([record.appliedBlob]).get(record.appliedBlob)
     return spec?.kind === 'Tenant' ? { spec } : undefined

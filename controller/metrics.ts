@@ -22,6 +22,7 @@ export interface Metrics {
   readonly registry: Registry
   readonly observer: ReconcileObserver
   pass(result: 'changed' | 'unchanged' | 'failed', seconds: number): void
+  resync(seconds: number): void
   reload(seconds: number): void
 }
 
@@ -34,6 +35,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const duration = new Histogram({ name: 'tenantry_reconcile_duration_seconds', help: 'Time to work on one tenant.', buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15], registers })
   const passes = new Counter({ name: 'tenantry_pass_total', help: 'Looks at the repository, by result.', labelNames: ['result'], registers })
   const passDuration = new Histogram({ name: 'tenantry_pass_duration_seconds', help: 'Time of one look at the repository.', buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30], registers })
+  const resync = new Histogram({ name: 'tenantry_resync_duration_seconds', help: 'Time to look at everything that runs.', buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30, 60], registers })
   const repairs = new Counter({ name: 'tenantry_drift_repaired_total', help: 'Things that were not as wanted and were put right, by what was done.', labelNames: ['action'], registers })
   const purchase = new Histogram({ name: 'tenantry_purchase_to_ready_seconds', help: 'From the receipt of a payment to the key being accepted.', buckets: [0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300], registers })
   const reload = new Histogram({ name: 'tenantry_sq_reload_seconds', help: 'From asking SQ to reload to its accepting the new file.', buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5, 30], registers })
@@ -56,6 +58,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       passes.inc({ result })
       passDuration.observe(seconds)
     },
+    resync: (seconds) => resync.observe(seconds),
     reload: (seconds) => reload.observe(seconds),
   }
 }

@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { startController, type Controller } from '../controller.ts'
 import { gatewayVersion } from '../gateway/version.ts'
 import { createBareRepository } from '../git/bare-repository.ts'
+import { installPostReceive } from '../../hooks/git/install-post-receive.ts'
 import { openInstallation, type Installation } from '../installation.ts'
 import type { Settings } from '../settings.ts'
 import { findSq, type SqProgram } from '../sq/find-sq.ts'
@@ -29,6 +30,7 @@ export async function up(context: CliContext, startSandbox: StartSandbox): Promi
   const settings = settingsOf(context)
   const say = progress(context)
   await makeRepository(context, settings, say)
+  await installHook(context, settings, say)
   const log = pino({ level: settings.logLevel, base: null, redact: ['*.key', '*.secret', '*.token', '*.authorization', 'headers'] }, logDestination(context, settings))
   const sq = await findSq(settings.sqBin, context.machine.environment, context.programFolder, context.machine.node)
   say(sq.description)
@@ -79,6 +81,13 @@ async function makeRepository(context: CliContext, settings: Settings, say: (lin
   if (settings.repository !== path.join(settings.home, 'tenants.git') || existsSync(path.join(settings.repository, 'HEAD'))) return
   say(`making a tenant repository from the sample: ${settings.repository}`)
   await createBareRepository({ folder: settings.repository, branch: settings.branch, files: sampleFiles(context), message: 'sample: a first tenant repository', environment: context.machine.environment, now: context.now })
+}
+
+/** Pushes poke the controller. The file watch sees them too, where there is one; a repository elsewhere is asked by the timer. */
+async function installHook(context: CliContext, settings: Settings, say: (line: string) => void): Promise<void> {
+  if (!existsSync(path.join(settings.repository, 'HEAD'))) return
+  const outcome = await installPostReceive({ repository: settings.repository, runFile: runFilePath(settings.home), node: context.machine.node })
+  if (outcome.kind === 'foreign') say(`${outcome.file} is not Tenantry's and was left as it is; pushes are seen by the file watch`)
 }
 
 /** Until the repository was taken in once; what stands in the way is said when it changes. */
@@ -134,7 +143,7 @@ async function announce(context: CliContext, settings: Settings, controller: Con
   if (sq.warning !== undefined) say(`warning: ${sq.warning}`)
   const { tenants } = controller.overview()
   say(`${tenants.ready} of ${tenants.total - tenants.retained} tenants are served; \`npx tenantry status\` says why others are not`)
-  const sandbox = run.sandboxUrl === undefined ? [] : ['  npx tenantry buy --plan sq-founder --email ada@example.com --username ada', '                                            buy in the sandbox: answers with the key']
+  const sandbox = run.sandboxUrl === undefined ? [] : ['  npx tenantry buy --plan sq-founder --email ada@example.com --username lovelace', '                                            buy in the sandbox: answers with the key']
   context.writeError(
     [
       '',

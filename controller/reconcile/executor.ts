@@ -32,7 +32,7 @@ export function createExecutor(deps: ReconcileDependencies): Executor {
   return {
     async run(id, revision, change) {
       const target = deps.world.target(id)
-      if (target === undefined) return { afterMs: undefined }
+      if (target === undefined) return forgetNeverMade(deps, id)
       const startedAt = performance.now()
       const seconds = (): number => (performance.now() - startedAt) / 1000
       try {
@@ -44,6 +44,13 @@ export function createExecutor(deps: ReconcileDependencies): Executor {
       }
     },
   }
+}
+
+/** A file that never was valid and is gone leaves nothing behind. */
+function forgetNeverMade({ records }: ReconcileDependencies, id: TenantId): Requeue {
+  const record = records.get(id)
+  if (record !== undefined && record.appliedBlob === null && record.removedAt === null) records.remove(id)
+  return { afterMs: undefined }
 }
 
 async function act(deps: ReconcileDependencies, id: TenantId, target: Target, revision: CommitId, change: TenantChange | undefined): Promise<void> {

@@ -30,6 +30,8 @@ export interface Loop {
   poke(): void
   /** A runtime says that something happened to a tenant or shard: look at exactly that. A hint only. */
   hint(name: TenantId | ShardName): void
+  /** A shard serves on another port now: every member's route is written anew. */
+  moved(shard: ShardName): void
   /** Looks now and resolves when nothing is left to do. */
   settle(): Promise<void>
   readonly state: LoopState
@@ -45,6 +47,8 @@ export interface LoopOptions {
   /** How often everything is looked at although nothing said so. */
   readonly resyncMs: number
   readonly onPass: (result: 'changed' | 'unchanged' | 'failed', seconds: number) => void
+  /** Called when everything that runs was looked at. */
+  readonly onResync: (seconds: number) => void
   /** Called whenever a look may have changed what deciding code sees. */
   readonly onRevision: (revision: CommitId) => void
 }
@@ -90,6 +94,9 @@ export function createLoop(options: LoopOptions): Loop {
   return {
     poke: pacemaker.poke,
     hint: (name) => hint(running, name),
+    moved(shard) {
+      for (const { tenant, place } of deps.world.allDesired()) if (place.kind === 'shard' && place.shard === shard) queue.add(tenant, 'start')
+    },
     async settle() {
       await pacemaker.beat()
       await queue.idle()
@@ -184,6 +191,7 @@ function enqueue({ queue, pending }: Running, changes: readonly TenantChange[], 
 /** Looks at what runs: one member of every shard that is used, and every container, is worked on again. Nothing is done where all is as wanted. */
 async function resync({ options, progress, queue }: Running): Promise<void> {
   const { world, shards } = options.deps
+  const startedAt = performance.now()
   progress.resyncAt = performance.now() + options.resyncMs
   const seen = new Set<ShardName>()
   for (const { tenant, place, state } of world.allDesired()) {
@@ -195,6 +203,7 @@ async function resync({ options, progress, queue }: Running): Promise<void> {
     }
     queue.add(tenant, 'start')
   }
+  void queue.idle().then(() => options.onResync((performance.now() - startedAt) / 1000))
   await destroyExpired(options.deps)
 }
 

@@ -56,6 +56,7 @@ export function createSource(options: SourceOptions): Source {
     for (const id of catalog.apply(deltas).tenants) touched.add(id)
     rememberShared(options)
     await options.givenNumbers.note(catalog)
+    if (first) pruneCache(options, deltas)
     revision = tip
     return tip
   }
@@ -160,6 +161,15 @@ async function seedCatalog(options: SourceOptions, deltas: readonly FileDelta[])
     const spec = cached.get(blob)
     if (spec !== undefined) seed(spec, path, blob)
   }
+}
+
+/** Once a start, and only where most of the cache is of files that are gone. */
+function pruneCache({ cache, records, meta }: SourceOptions, deltas: readonly FileDelta[]): void {
+  if (cache.count() < 2 * deltas.length + CACHE_CHUNK) return
+  const keep = new Set(deltas.map(({ file }) => file?.blob))
+  for (const { appliedBlob } of records.blobs()) if (appliedBlob !== null) keep.add(appliedBlob)
+  for (const { value } of meta.startingWith(SHARED_PREFIX)) keep.add(value.slice(0, value.indexOf(' ')) as BlobId)
+  cache.prune((blob) => keep.has(blob))
 }
 
 const SHARED_PREFIX = 'in-force/'

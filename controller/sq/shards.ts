@@ -34,6 +34,8 @@ export interface ShardsOptions {
   readonly instances: (shard: ShardName) => SqInstances
   /** The shard's file as its members are wanted now. */
   readonly render: (shard: ShardName) => TenantsJson
+  /** Called when a shard's SQ serves on another port than before: every member's route is another now. */
+  readonly onMoved: (shard: ShardName) => void
   /** Called with the time that SQ took to accept a new file. */
   readonly onReload?: (seconds: number) => void
 }
@@ -84,9 +86,12 @@ export function createShards(options: ShardsOptions): Shards {
     if (written !== undefined) repairs.push(written)
     const running = await options.instances(shard).ensure(shard)
     if (running.action !== 'none') repairs.push({ action: `sq-${running.action}`, drift: [...running.drift] })
-    state.port = await untilAccepted({ shard, instances: options.instances(shard), folders: options.folders, onReload: options.onReload }, running, state.probeKey)
+    const port = await untilAccepted({ shard, instances: options.instances(shard), folders: options.folders, onReload: options.onReload }, running, state.probeKey)
+    const moved = state.port !== undefined && state.port !== port
+    state.port = port
     state.syncedVersion = version
-    return { port: state.port, repairs }
+    if (moved) options.onMoved(shard)
+    return { port, repairs }
   }
 
   /** Renders and writes the file where it is not the wanted one. An edit by hand is a drift; a change of ours is not. */
