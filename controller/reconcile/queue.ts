@@ -7,7 +7,7 @@ export type Lane = 'stop' | 'start'
 
 export interface KeyedQueue<K> {
   add(key: K, lane: Lane): void
-  /** Adds the key after a while; an earlier `add` makes that needless. A later call replaces the time. */
+  /** Adds the key after a while. A later call replaces the time; nothing is noted for a key that waits already, and adding it forgets the time. */
   addAfter(key: K, lane: Lane, delayMs: number): void
   /** Keys that wait or run now, not those that wait for a time. */
   readonly depth: number
@@ -74,7 +74,7 @@ export function createKeyedQueue<K>({ concurrency, run }: KeyedQueueOptions<K>):
   return {
     add,
     addAfter(key, lane, delayMs) {
-      if (closed) return
+      if (closed || waiting.stop.has(key) || waiting.start.has(key)) return
       clearTimeout(timers.get(key))
       const timer = setTimeout(() => add(key, lane), delayMs)
       timer.unref()
