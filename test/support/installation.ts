@@ -1,6 +1,7 @@
 /** A whole Tenantry as its users run it: the real program in a process of its own, on a temporary HOME, with free ports. */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { onTestFinished } from 'vitest'
@@ -13,6 +14,8 @@ import { waitFor } from './wait.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const MAIN = path.join(ROOT, 'controller/main.ts')
+/** Half of a command's time is compiling: kept for the next one. */
+const COMPILE_CACHE = path.join(tmpdir(), 'tenantry-test-compile-cache')
 
 export interface CliResult {
   readonly code: number
@@ -61,7 +64,7 @@ export function makeInstallation(home: string, environment: Record<string, strin
   let child: ChildProcess | undefined
   let extra: Record<string, string> = {}
   const logFile = path.join(path.dirname(home), `${path.basename(home)}.log`)
-  const env = (): Record<string, string> => ({ PATH: searchPath(), HOME: home, TENANTRY_HOME: home, PORT: '0', ADMIN_PORT: '0', LOG_LEVEL: 'info', TENANTRY_RESYNC_SECONDS: '2', DOCKER_HOST: 'unix:///nonexistent/docker.sock', ...environment, ...extra })
+  const env = (): Record<string, string> => ({ PATH: searchPath(), NODE_COMPILE_CACHE: COMPILE_CACHE, HOME: home, TENANTRY_HOME: home, PORT: '0', ADMIN_PORT: '0', LOG_LEVEL: 'info', TENANTRY_RESYNC_SECONDS: '2', DOCKER_HOST: 'unix:///nonexistent/docker.sock', ...environment, ...extra })
   const readRun = (): RunFile => JSON.parse(readFileSync(path.join(home, 'run.json'), 'utf8')) as RunFile
 
   async function cli(...args: string[]): Promise<CliResult> {
