@@ -37,7 +37,7 @@ function dropFormerPlatforms(platforms: Map<string, MutableEntry>): void {
   for (const { name, claims } of [...platforms.values()]) if (claims.length === 0) platforms.delete(name)
 }
 
-interface Newcomer {
+interface Contender {
   readonly entry: MutableEntry
   readonly good: Good
   /** What is in force until this one is. */
@@ -50,34 +50,32 @@ type Check<T extends AnySpec> = (spec: T, path: string, before: T | undefined) =
 /** Settles all of one kind; answers the names about which something is different now. */
 function settleTogether<T extends AnySpec>(map: ReadonlyMap<string, MutableEntry>, check: Check<T>): Set<string> {
   const was = new Map([...map.values()].map((entry) => [entry, { blob: entry.good?.blob, findings: entry.findings.length, gone: entry.claims.length === 0 }]))
-  const newcomers: Newcomer[] = []
-  const unchanged: Newcomer[] = []
+  const contenders: Contender[] = []
   for (const entry of map.values()) {
     const { good, findings } = candidateOf(entry)
     entry.findings = findings
     if (good === undefined) continue
-    const group = entry.good?.blob === good.blob ? unchanged : newcomers
-    group.push({ entry, good, before: entry.good })
+    contenders.push({ entry, good, before: entry.good })
     entry.good = good
   }
-  const findingsOf = ({ good, before }: Newcomer): readonly Finding[] => check(good.spec as T, good.path, before?.spec as T | undefined)
-  const accepted = [...sortOut(newcomers, findingsOf), ...unchanged]
-  for (const one of accepted) one.entry.findings = findingsOf(one)
+  const findingsOf = ({ good, before }: Contender): readonly Finding[] => check(good.spec as T, good.path, before?.spec as T | undefined)
+  sortOut(contenders, findingsOf)
+  for (const one of contenders) one.entry.findings = findingsOf(one)
   const different = [...was].filter(([entry, { blob, findings, gone }]) => blob !== entry.good?.blob || findings !== entry.findings.length || gone)
   return new Set(different.map(([{ name }]) => name))
 }
 
-/** Puts newcomers back, the last by name first, until nobody breaks a rule; then lets those in again who fell only because of somebody that fell after them. */
-function sortOut(newcomers: readonly Newcomer[], findingsOf: (newcomer: Newcomer) => readonly Finding[]): Newcomer[] {
-  const breaksRule = (one: Newcomer): boolean => findingsOf(one).length > 0
-  const accepted = newcomers.toSorted((a, b) => (a.entry.name < b.entry.name ? -1 : 1))
-  const fallen: Newcomer[] = []
+/** Puts specs back, the last by name first, until nobody breaks a rule; then lets those in again who fell only because of somebody that fell after them. */
+function sortOut(contenders: readonly Contender[], findingsOf: (contender: Contender) => readonly Finding[]): void {
+  const breaksRule = (one: Contender): boolean => findingsOf(one).length > 0
+  const accepted = contenders.toSorted((a, b) => (a.entry.name < b.entry.name ? -1 : 1))
+  const fallen: Contender[] = []
   for (let loser = accepted.findLast(breaksRule); loser !== undefined; loser = accepted.findLast(breaksRule)) {
     accepted.splice(accepted.indexOf(loser), 1)
     fallen.push(loser)
     loser.entry.good = loser.before
   }
-  const fits = (one: Newcomer): boolean => {
+  const fits = (one: Contender): boolean => {
     one.entry.good = one.good
     const fit = !breaksRule(one)
     if (!fit) one.entry.good = one.before
@@ -85,8 +83,5 @@ function sortOut(newcomers: readonly Newcomer[], findingsOf: (newcomer: Newcomer
   }
   for (let winner = fallen.findLast(fits); winner !== undefined; winner = fallen.findLast(fits)) {
     fallen.splice(fallen.indexOf(winner), 1)
-    accepted.push(winner)
   }
-  for (const one of fallen) one.entry.findings = findingsOf(one)
-  return accepted
 }

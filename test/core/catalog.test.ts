@@ -103,6 +103,12 @@ describe('names', () => {
     expect([catalog.tenantByUsername('sq', 'ada'), catalog.tenantByUsername('sq', 'bob')]).toEqual(['user002', 'user001'])
   })
 
+  it('may be swapped also while somebody else, who is wrong anyway, wants one of them', () => {
+    const catalog = catalogOf([named('user005', 'ada'), named('user006', 'bob')])
+    catalog.apply([put(named('user005', 'bob')), put(named('user006', 'ada')), put(named('user001', 'bob', { endedAt: '2026-01-01T00:00:00Z' }))])
+    expect(catalog.tenantByUsername('sq', 'ada')).toBe('user006')
+  })
+
   it('stay with both where one side of a swap is bad', () => {
     const catalog = catalogOf([named('user001', 'ada'), named('user002', 'bob')])
     catalog.apply([put(named('user001', 'bob')), putBad('Tenant', 'user002')])

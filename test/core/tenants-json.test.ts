@@ -73,7 +73,7 @@ describe('tenants.json', () => {
         const entries = entriesOf(tenants)
         for (const { metadata, spec } of tenants) {
           const own = new Set(spec.keys.map((key) => deriveKey(mac, metadata.name, key) as string))
-          for (const [key, { data_dir }] of entries) expect(own.has(key) || data_dir !== folder(metadata.name)).toBe(true)
+          for (const [key, { data_dir }] of entries) expect(data_dir === folder(metadata.name)).toBe(own.has(key))
         }
       }),
     )
