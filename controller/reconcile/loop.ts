@@ -71,9 +71,12 @@ interface Running {
   readonly progress: Progress
   /** Changes that were worked out and wait for their tenant's turn, so that the audit trail can name them. */
   readonly pending: Map<TenantId, TenantChange>
+  /** Tenants that no look has handed on yet: a look that fails loses none. */
+  readonly dirty: Set<TenantId>
 }
 
 const SOONEST_TIMER_MS = 50
+const UNRECORDED_RETRY_MS = 5_000
 
 export function createLoop(options: LoopOptions): Loop {
   const { deps, source, executor } = options
@@ -83,12 +86,12 @@ export function createLoop(options: LoopOptions): Loop {
     concurrency: options.concurrency,
     async run(id) {
       const change = pending.get(id)
-      const { afterMs } = await executor.run(id, source.revision!, change)
+      const { afterMs } = await executor.run(id, source.revision!, change).catch((err: unknown) => unrecorded(running, id, err))
       if (afterMs !== undefined) queue.addAfter(id, 'start', afterMs)
       else if (pending.get(id) === change) pending.delete(id)
     },
   })
-  const running: Running = { options, queue, progress, pending }
+  const running: Running = { options, queue, progress, pending, dirty: new Set() }
   const pacemaker = createPacemaker(() => look(running))
 
   return {
@@ -111,6 +114,12 @@ export function createLoop(options: LoopOptions): Loop {
       deps.log.debug({}, 'the loop has ended')
     },
   }
+}
+
+/** The executor folds every error into the tenant's status; what comes here could not even be written down (a full disk). */
+function unrecorded({ options: { deps } }: Running, id: TenantId, err: unknown): { afterMs: number } {
+  deps.log.error({ tenant: id, err }, 'what became of a tenant could not be recorded')
+  return { afterMs: UNRECORDED_RETRY_MS }
 }
 
 /** One look; answers when to look again. A failure changes nothing that runs. */
@@ -137,15 +146,16 @@ async function look(running: Running): Promise<number> {
 
 /** Brings the tip in, and what time or an approval has changed; answers how many tenants change. */
 async function takeIn(running: Running): Promise<number> {
-  const { options, progress } = running
+  const { options, progress, dirty } = running
   const { deps, source } = options
   const revision = await source.sync()
   progress.attempted = revision
-  const dirty = source.drain()
+  for (const id of source.drain()) dirty.add(id)
   const now = deps.now().toISOString()
   for (const id of deps.world.due(now)) dirty.add(id)
   for (const { tenant, approvedAt } of deps.deletions.all()) if (approvedAt !== null) dirty.add(tenant)
   const changed = progress.ready ? take(running, dirty, revision, now) : await first(running, dirty, revision, now)
+  dirty.clear()
   if (progress.applied !== revision) options.onRevision(revision)
   progress.applied = revision
   if (performance.now() >= progress.resyncAt) await resync(running)
@@ -181,11 +191,13 @@ function shardsOf(world: World, ids: Iterable<TenantId>): Set<ShardName> {
 }
 
 function enqueue({ queue, pending }: Running, changes: readonly TenantChange[], ids: Iterable<TenantId>): void {
-  for (const change of orderChanges(changes)) {
+  const ordered = orderChanges(changes)
+  for (const change of ordered) {
     pending.set(change.tenant, change)
     queue.add(change.tenant, isStop(change.action) ? 'stop' : 'start')
   }
-  for (const id of ids) if (!pending.has(id)) queue.add(id, 'start')
+  const changed = new Set(ordered.map(({ tenant }) => tenant))
+  for (const id of ids) if (!changed.has(id)) queue.add(id, 'start')
 }
 
 /** Looks at what runs: one member of every shard that is used, and every container, is worked on again. Nothing is done where all is as wanted. */

@@ -28,7 +28,7 @@ export interface Keyring extends Secrets {
 
 export interface ReconcileObserver {
   outcome(result: 'applied' | 'left' | 'stalled' | 'waiting' | 'failed', seconds: number): void
-  repaired(tenant: TenantId | string, action: string, drift: readonly FieldDrift[]): void
+  repaired(tenant: TenantId, action: string, drift: readonly FieldDrift[]): void
   purchaseReady(seconds: number): void
 }
 

@@ -34,7 +34,7 @@ export interface World {
   due(now: Timestamp): TenantId[]
   /** The next instant at which `due` will answer something. */
   nextDue(): Timestamp | undefined
-  /** The tenant is stopped and its data's retention noted: nothing more is wanted of it. */
+  /** The tenant is stopped and its data's retention noted: nothing more is wanted of it, unless its file came back meanwhile. */
   retired(id: TenantId): void
   readonly counts: { readonly held: number; readonly awaitingApproval: number; readonly invalid: number; readonly tenants: number }
 }
@@ -52,6 +52,8 @@ export interface Proposal {
   readonly was: DesiredTenant | undefined
   readonly target: Target
   readonly change: TenantChange | undefined
+  /** When time alone may change the answer; a tenant that waits for a person has no such time. */
+  readonly nextAt?: Timestamp | undefined
 }
 
 export function createWorld({ catalog, deletions, lastApplied }: WorldOptions): World {
@@ -82,28 +84,25 @@ export function createWorld({ catalog, deletions, lastApplied }: WorldOptions): 
     if (good === undefined || wanted === undefined) return { id, was, target: was ? leftAlone(entry, was) : invalid(entry), change: undefined }
     const { hold } = good.spec.spec
     if (hold !== undefined && !isPast(hold.until, now)) {
-      timers.set(id, hold.until)
       const message = `on hold until ${hold.until} by ${hold.by}: ${hold.reason}`
-      return { id, was, target: { kind: 'leave', reason: 'OnHold', message, desired: was, findings: entry.findings }, change: undefined }
+      return { id, was, target: { kind: 'leave', reason: 'OnHold', message, desired: was, findings: entry.findings }, change: undefined, nextAt: hold.until }
     }
     const target: Target = { kind: 'follow', desired: wanted, blob: good.blob, path: good.path, findings: entry.findings, heldBy: heldBy(catalog, entry) }
-    return { id, was, target, change: diffTenant(was, wanted) }
+    return { id, was, target, change: diffTenant(was, wanted), nextAt: wanted.nextChangeAt }
   }
 
-  function settle({ id, target }: Proposal): void {
+  function settle({ id, target, nextAt }: Proposal): void {
     targets.set(id, target)
-    if (target.kind === 'follow') setTimer(id, target.desired.nextChangeAt)
-    if (target.kind === 'retire') {
-      timers.delete(id)
-      inForce.delete(id)
-    } else if (target.kind !== 'invalid' && target.desired !== undefined) {
-      inForce.set(id, target.desired)
-    }
+    if (nextAt === undefined) timers.delete(id)
+    else timers.set(id, nextAt)
+    if (target.kind === 'retire') inForce.delete(id)
+    else if (target.kind !== 'invalid' && target.desired !== undefined) inForce.set(id, target.desired)
   }
 
-  function setTimer(id: TenantId, at: Timestamp | undefined): void {
-    if (at === undefined) timers.delete(id)
-    else timers.set(id, at)
+  function forget(id: TenantId): void {
+    inForce.delete(id)
+    targets.delete(id)
+    timers.delete(id)
   }
 
   return {
@@ -111,7 +110,7 @@ export function createWorld({ catalog, deletions, lastApplied }: WorldOptions): 
       const proposals: Proposal[] = []
       for (const id of dirty) {
         const proposal = propose(id, now)
-        if (proposal === undefined) targets.delete(id)
+        if (proposal === undefined) forget(id)
         else proposals.push(proposal)
       }
       const gated = gate(proposals, { revision, limit: catalog.platform?.spec.deletionLimit, total: inForce.size, deletions })
@@ -124,9 +123,7 @@ export function createWorld({ catalog, deletions, lastApplied }: WorldOptions): 
     due: (now) => [...timers].flatMap(([id, at]) => (isPast(at, now) ? [id] : [])),
     nextDue: () => earliest([...timers.values()]),
     retired(id) {
-      inForce.delete(id)
-      targets.delete(id)
-      timers.delete(id)
+      if (targets.get(id)?.kind === 'retire') forget(id)
     },
     get counts() {
       return { ...countTargets(targets.values()), tenants: inForce.size }
