@@ -12,6 +12,7 @@ import { renderTenantsJson } from './core/tenants-json.ts'
 import { routesFolder, webSocketPath } from './gateway/sockets.ts'
 import { createRouteWriter } from './gateway/route-writer.ts'
 import { adminTokenOf, type Installation } from './installation.ts'
+import type { Machine } from './machine.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startPayments, type Payments } from './payments.ts'
 import { createExecutor } from './reconcile/executor.ts'
@@ -35,18 +36,6 @@ import { createAdmin } from './web/admin.ts'
 import type { FirstPage } from './web/first-page.ts'
 import { createSite } from './web/site.ts'
 import { createStatusReader, type Overview } from './web/status-reader.ts'
-
-/** What the entry point gives: the parts of `process` that the controller needs. */
-export interface Machine {
-  readonly environment: Readonly<Record<string, string | undefined>>
-  readonly node: string
-  readonly pid: number
-  readonly kill: (pid: number, signal: NodeJS.Signals) => void
-  /** `UID:GID` of this program. */
-  readonly user: string
-  readonly now: () => Date
-  readonly chance: () => number
-}
 
 export interface ControllerOptions {
   readonly installation: Installation
@@ -115,7 +104,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const gateway = await gatewayProcess.ensure()
   publicUrl = settings.publicUrl ?? `http://localhost:${gateway.port}`
   const status = createStatusReader(stores)
-  const admin = createAdmin({ token: adminTokenOf(settings), registry: metrics.registry, loop, status })
+  const admin = createAdmin({ token: adminTokenOf(settings), registry: metrics.registry, loop, status, log })
   const adminUrl = await admin.listen({ port: settings.adminPort, host: '127.0.0.1' })
 
   // Everything that customers and Stripe reach is up before the repository is read, which takes a while on a large one.

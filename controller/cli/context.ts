@@ -1,5 +1,5 @@
 /** What a command works with: the parts of `process` that it may use, and the two ways to answer. */
-import type { Machine } from '../controller.ts'
+import type { Machine } from '../machine.ts'
 import { openInstallation, type Installation, type OpenOptions } from '../installation.ts'
 import { readSettings, withDotEnv, type Settings } from '../settings.ts'
 

@@ -4,36 +4,39 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import fastify, { type FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { TenantId } from '../core/specs.ts'
 import type { Loop } from '../reconcile/loop.ts'
+import { createProblemHandler, HttpProblem, notFound } from './http-problem.ts'
 import type { StatusReader } from './status-reader.ts'
-import { replyProblem } from './problem-reply.ts'
 
 export interface AdminOptions {
   readonly token: string
   readonly registry: Registry
   readonly loop: Loop
   readonly status: StatusReader
+  readonly log: Logger
 }
 
 export function createAdmin(options: AdminOptions): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 64 * 1024, forceCloseConnections: true })
+  app.setErrorHandler(createProblemHandler(options.log))
   app.get('/metrics', async (_request, reply) => reply.type(options.registry.contentType).send(await options.registry.metrics()))
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', (_request, reply) => {
     const { ready, lastError } = options.loop.state
     if (ready) return reply.send({ status: 'ready' })
-    return replyProblem(reply, { status: 503, code: 'not-ready', title: 'Not ready', detail: lastError ?? 'The first look at the repository is not done yet.', retryAfterSeconds: 1 })
+    throw new HttpProblem({ status: 503, code: 'not-ready', title: 'Not ready', detail: lastError ?? 'The first look at the repository is not done yet.', retryAfterSeconds: 1 })
   })
   app.post('/poke', (_request, reply) => {
     options.loop.poke()
     return reply.code(202).send({ status: 'looking' })
   })
   void app.register((api, _options, done) => {
-    api.addHook('onRequest', async (request, reply) => {
+    api.addHook('onRequest', async (request) => {
       if (!holdsToken(request.headers.authorization, options.token)) {
-        return replyProblem(reply, { status: 401, code: 'admin-token-required', title: 'Unauthorized', detail: 'Send the admin token as Authorization: Bearer TOKEN. It stands in HOME/admin-token.' })
+        throw new HttpProblem({ status: 401, code: 'admin-token-required', title: 'Unauthorized', detail: 'Send the admin token as Authorization: Bearer TOKEN. It stands in HOME/admin-token.' })
       }
     })
     api.get('/api/status', () => options.status.overview())
@@ -41,12 +44,12 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     api.get<{ Params: { id: string } }>('/api/tenants/:id', (request, reply) => {
       const found = options.status.tenant(request.params.id as TenantId)
       if (found !== undefined) return reply.send(found)
-      return replyProblem(reply, { status: 404, code: 'no-such-tenant', title: 'Not found', detail: `There is no tenant ${JSON.stringify(request.params.id.slice(0, 80))}.` })
+      throw new HttpProblem({ status: 404, code: 'no-such-tenant', title: 'Not found', detail: `There is no tenant ${JSON.stringify(request.params.id.slice(0, 80))}.` })
     })
     api.get('/api/audit', () => options.status.audit())
     done()
   })
-  app.setNotFoundHandler((_request, reply) => replyProblem(reply, { status: 404, code: 'not-found', title: 'Not found', detail: 'There is nothing at this address. See /metrics, /healthz, /readyz and /api/tenants.' }))
+  app.setNotFoundHandler(notFound('There is nothing at this address. See /metrics, /healthz, /readyz and /api/tenants.'))
   return app
 }
 

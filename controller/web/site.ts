@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import type { TenantId } from '../core/specs.ts'
 import type { Payments } from '../payments.ts'
 import { firstPage, type FirstPage } from './first-page.ts'
-import { replyProblem } from './problem-reply.ts'
+import { createProblemHandler, notFound } from './http-problem.ts'
 
 export interface SiteOptions {
   readonly payments: Payments
@@ -21,12 +21,8 @@ const FIRST_USE_BODY = { type: 'object', required: ['tenant', 'at'], properties:
 
 export function createSite({ payments, page, firstUse, log }: SiteOptions): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 1024 * 1024, requestTimeout: 30_000, forceCloseConnections: true })
-  app.setErrorHandler((error: { statusCode?: number; message: string }, _request, reply) => {
-    const status = error.statusCode ?? 500
-    if (status >= 500) log.error({ err: error }, 'a request to the site failed')
-    return replyProblem(reply, { status, code: status >= 500 ? 'internal-error' : 'bad-request', title: status >= 500 ? 'Internal error' : 'Bad request', detail: status >= 500 ? 'Something went wrong on our side. Try again.' : error.message })
-  })
-  app.setNotFoundHandler((_request, reply) => replyProblem(reply, { status: 404, code: 'not-found', title: 'Not found', detail: 'There is nothing at this address.' }))
+  app.setErrorHandler(createProblemHandler(log))
+  app.setNotFoundHandler(notFound('There is nothing at this address.'))
   for (const routes of payments.routes) void app.register(routes)
   app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'").send(firstPage(page())))
   // The gateway answers such a path itself, and marks all that it passes on: two locks.

@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { CatalogView } from '../../controller/core/catalog-view.ts'
 import type { Plan } from '../../controller/core/specs.ts'
 import { startCheckout, type CheckoutOptions } from './checkout.ts'
-import { createProblemHandler, HttpProblem } from './http-problem.ts'
+import { createProblemHandler, HttpProblem } from '../../controller/web/http-problem.ts'
 import type { Log } from './ports.ts'
 
 export interface FoundingProgress {

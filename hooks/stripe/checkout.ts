@@ -8,7 +8,7 @@ import type { CatalogView } from '../../controller/core/catalog-view.ts'
 import { closest } from '../../controller/core/closest.ts'
 import { isEmail, isUsername, lookupKey, planOnSale } from '../../controller/core/purchase.ts'
 import type { BillingInterval, Plan, Price } from '../../controller/core/specs.ts'
-import { HttpProblem, type FieldProblem } from './http-problem.ts'
+import { HttpProblem, type FieldProblem } from '../../controller/web/http-problem.ts'
 import { METADATA } from './session.ts'
 
 export interface CheckoutRequest {

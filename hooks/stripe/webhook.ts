@@ -6,7 +6,7 @@ import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest 
 import type Stripe from 'stripe'
 import type { Inbox } from '../../controller/store/inbox.ts'
 import { parseEvent, PURCHASE_EVENTS, type StripeEventHead } from './event.ts'
-import { createProblemHandler, HttpProblem, statusOf } from './http-problem.ts'
+import { createProblemHandler, HttpProblem, statusOf } from '../../controller/web/http-problem.ts'
 import type { Log } from './ports.ts'
 
 export interface StripeWebhookOptions {

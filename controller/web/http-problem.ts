@@ -1,4 +1,4 @@
-/** Refusals of the Stripe routes as `application/problem+json`: a stable code, what was wrong, and what to do. */
+/** Refusals of the controller's own HTTP, as `application/problem+json` (RFC 9457): a stable code, what was wrong, and what to do. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 
 export interface FieldProblem {
@@ -31,19 +31,21 @@ const OWN_REFUSALS: Readonly<Record<string, string>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad-content-length',
+  FST_ERR_VALIDATION: 'invalid-request',
 }
 
 /** An error handler for `setErrorHandler`. `log` hears only of faults of ours, never of a body. */
 export function createProblemHandler(log: { error(data: object, message: string): void }) {
   return async (error: FastifyError | HttpProblem, _request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const details = error instanceof HttpProblem ? error.details : detailsOf(error)
-    if (details.status >= 500) log.error({ err: error.cause ?? error, code: details.code }, 'request failed')
+    // A refusal that we chose, such as "not ready", is no fault.
+    if (details.status >= 500 && (error.cause !== undefined || !(error instanceof HttpProblem))) log.error({ err: error.cause ?? error, code: details.code }, 'request failed')
     const { retryAfterSeconds } = details
     if (retryAfterSeconds !== undefined) void reply.header('retry-after', retryAfterSeconds)
     await reply
       .code(details.status)
       .header('content-type', 'application/problem+json')
-      .send(JSON.stringify({ type: 'about:blank', ...details }))
+      .send(JSON.stringify({ type: `urn:tenantry:problem:${details.code}`, ...details }))
   }
 }
 
@@ -57,4 +59,11 @@ function detailsOf(error: FastifyError): ProblemDetails {
     return { status: 500, code: 'internal-error', title: 'Internal error', detail: 'Something went wrong on our side. Try again later.', retryAfterSeconds: 30 }
   }
   return { status, code: OWN_REFUSALS[error.code] ?? 'bad-request', title: 'Request refused', detail: error.message }
+}
+
+/** For `setNotFoundHandler`. */
+export function notFound(detail: string): () => never {
+  return () => {
+    throw new HttpProblem({ status: 404, code: 'not-found', title: 'Not found', detail })
+  }
 }
