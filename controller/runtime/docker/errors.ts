@@ -50,6 +50,9 @@ export function engineError(error: unknown, doing: string): ReconcileError {
   if (error instanceof ReconcileError) return error
   const code = (error as { code?: string } | undefined)?.code
   const text = textOf(error)
+  if (error instanceof Error && error.name === 'AbortError') {
+    return new ReconcileError(TRANSIENT, 'EngineTimeout', `${doing}: the container engine gave no answer in time. Look whether it hangs: docker ps`, { cause: error })
+  }
   if (code !== undefined && NO_ENGINE_CODES.has(code)) return engineMissing(`${doing}: ${text}`, error)
   const rule = RULES.find(({ when }) => when.test(text))
   if (rule) return new ReconcileError(rule.next, rule.reason, `${doing}: ${text.trim()}. ${rule.advice}`, { cause: error })

@@ -30,12 +30,17 @@ export function watchEngine(engine: Engine, hint: (name: string) => void): () =>
 async function follow(engine: Engine, hint: (name: string) => void, stopped: AbortSignal): Promise<void> {
   let since: number | undefined
   let failures = 0
+  let lost = false
+  const onOpen = (): void => {
+    if (lost) engine.log.info({}, 'the event stream of the container engine is back')
+    lost = false
+  }
   while (!stopped.aborted) {
     const old = AbortSignal.timeout(STREAM_LIFE_MS)
     const from = since
     since ??= seconds(engine.now())
     try {
-      for await (const event of events(engine, from, AbortSignal.any([stopped, old]))) {
+      for await (const event of events(engine, from, onOpen, AbortSignal.any([stopped, old]))) {
         failures = 0
         since = event.time ?? since
         const name = nameOf(event, engine.installation)
@@ -43,7 +48,9 @@ async function follow(engine: Engine, hint: (name: string) => void, stopped: Abo
       }
     } catch (error) {
       if (stopped.aborted) return
-      if (!old.aborted) engine.log.warn({ err: error }, 'the event stream of the container engine broke off')
+      // Said once, not at every attempt: an engine may be missing for ever.
+      if (!old.aborted && !lost) engine.log.warn({ err: error }, 'there is no event stream from the container engine; it is asked again until there is')
+      lost ||= !old.aborted
     }
     since -= REWIND_SECONDS
     if (old.aborted) continue
@@ -54,9 +61,10 @@ async function follow(engine: Engine, hint: (name: string) => void, stopped: Abo
 
 const seconds = (time: Date): number => Math.floor(time.getTime() / 1000)
 
-async function* events({ docker }: Engine, since: number | undefined, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+async function* events({ docker }: Engine, since: number | undefined, onOpen: () => void, signal: AbortSignal): AsyncGenerator<EngineEvent> {
   const filters = JSON.stringify({ type: ['container', 'network'], event: EVENTS })
   const stream = await docker.getEvents({ filters, ...(since !== undefined && { since }), abortSignal: signal })
+  onOpen()
   yield* parseEvents(stream as AsyncIterable<Buffer>)
 }
 
