@@ -82,7 +82,8 @@ function noteServed(deps: ReconcileDependencies, id: TenantId, target: Follow, r
   const { desired } = target
   const now = timestamp(deps)
   const before = deps.records.get(id) ?? newRecord(id, desired.product, target.path)
-  const moved = before.appliedBlob !== target.blob
+  // What was tried before and failed is in force now as well, even where the tenant's own file is the same.
+  const moved = before.appliedBlob !== target.blob || before.attemptedRevision !== before.appliedRevision
   const record: TenantRecord = {
     ...before,
     product: desired.product,
@@ -119,7 +120,7 @@ function readyCondition({ desired }: Follow): ConditionUpdate {
   }
 }
 
-function specConditionOf(target: Extract<Target, { kind: 'follow' }>): ConditionUpdate {
+function specConditionOf(target: Follow): ConditionUpdate {
   if (target.heldBy === 'BadPlan') return { type: 'SpecValid', status: false, reason: 'BadPlan', message: `the file of plan ${target.desired.plan} is not valid; the tenant runs on its last good one` }
   if (target.heldBy === 'BadProduct') return { type: 'SpecValid', status: false, reason: 'BadProduct', message: `the file of product ${target.desired.product} is not valid; the tenant runs on its last good one` }
   return specCondition(target.findings)

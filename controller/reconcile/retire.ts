@@ -23,12 +23,23 @@ export async function retire(deps: ReconcileDependencies, id: TenantId, desired:
   } else {
     await deps.runtime.remove(id, STOP_GRACE_SECONDS)
   }
-  deps.world.retired(id)
-  if (record === undefined) return
-  const at = deps.now().toISOString()
-  deps.records.put(outOfService(deps, { ...record, attemptedRevision: revision, appliedRevision: revision }, at, 'Removed', revision))
   deps.deletions.forget(id)
-  deps.audit.add({ at, actor: 'controller', action: 'stop', tenant: id, detail: `file removed in ${revision}; data kept until ${deps.records.get(id)?.dataUntil}` })
+  if (record !== undefined) noteRemoved(deps, record, revision)
+  deps.world.retired(id)
+}
+
+function noteRemoved(deps: ReconcileDependencies, record: TenantRecord, revision: CommitId): void {
+  const { tenant } = record
+  if (isDestroyed(record)) return deps.records.remove(tenant)
+  const at = deps.now().toISOString()
+  const removed = outOfService(deps, { ...record, attemptedRevision: revision, appliedRevision: revision }, at, 'Removed', revision)
+  deps.records.put(removed)
+  deps.audit.add({ at, actor: 'controller', action: 'stop', tenant, detail: `file removed in ${revision}; data kept until ${removed.dataUntil}` })
+}
+
+/** Its file outlived its data: there is nothing left to keep. */
+function isDestroyed({ removedAt, dataUntil }: TenantRecord): boolean {
+  return removedAt !== null && dataUntil === null
 }
 
 /** The record of a tenant that is stopped from `at` on. The clock of its data starts once. */
@@ -52,24 +63,36 @@ function retentionDays({ catalog }: ReconcileDependencies): number {
   return catalog.platform?.spec.retentionDays ?? 365
 }
 
-/** Removes the data of every tenant whose retention is over. Answers how many. */
+/** Removes the data of every tenant whose retention is over. Answers how many; one that cannot be removed now is tried again and stops no other. */
 export async function destroyExpired(deps: ReconcileDependencies): Promise<number> {
   let destroyed = 0
   for (const record of deps.records.retained()) {
-    if (record.dataUntil === null || !isPast(record.dataUntil, deps.now().toISOString())) continue
-    const target = deps.world.target(record.tenant)
-    const ended = target?.kind === 'follow' && target.desired.state === 'ended'
-    if (target !== undefined && !ended) continue
-    await destroyData(deps, record, ended)
-    destroyed++
+    try {
+      if (await destroyIfExpired(deps, record)) destroyed++
+    } catch (err) {
+      deps.log.error({ tenant: record.tenant, err }, 'data whose retention is over could not be removed')
+    }
   }
   return destroyed
 }
 
-async function destroyData(deps: ReconcileDependencies, record: TenantRecord, hasFile: boolean): Promise<void> {
+async function destroyIfExpired(deps: ReconcileDependencies, record: TenantRecord): Promise<boolean> {
+  const target = deps.world.target(record.tenant)
+  const ended = target?.kind === 'follow' && target.desired.state === 'ended'
+  if (target !== undefined && !ended) return false
+  if (record.dataUntil === null) {
+    if (target === undefined) deps.records.remove(record.tenant)
+    return false
+  }
+  if (!isPast(record.dataUntil, deps.now().toISOString())) return false
+  const product = deps.catalog.productInForce(record.product)
+  if (product === undefined) return false
+  await destroyData(deps, record, product, ended)
+  return true
+}
+
+async function destroyData(deps: ReconcileDependencies, record: TenantRecord, product: Product, hasFile: boolean): Promise<void> {
   const { tenant } = record
-  const product: Product | undefined = deps.catalog.productInForce(record.product)
-  if (product === undefined) return
   const shard = shardOf(product, tenant)
   if (shard !== undefined) await rm(deps.folders.data(shard.name, tenant), { recursive: true, force: true })
   else await deps.runtime.destroyVolumes(tenant)

@@ -16,7 +16,10 @@ import type { TenantRecords } from '../store/tenant-records.ts'
 import type { GivenNumbers } from './given-numbers.ts'
 
 export interface Source {
-  /** Brings the catalog to the tip and answers which commit that is. Throws ReconcileError, or git's error, without having changed anything. */
+  /**
+   * Brings the catalog to the tip, writes down which numbers were given, and answers which commit that is. Throws ReconcileError,
+   * or git's error; the catalog then stands whole at `revision`, and the next call goes on from there.
+   */
   sync(): Promise<CommitId>
   /** The tenants that syncs have touched since the last call. */
   drain(): Set<TenantId>
@@ -42,6 +45,8 @@ const WHOLE_CACHE_FROM = 2_000
 export function createSource(options: SourceOptions): Source {
   const { repository, catalog } = options
   let revision: CommitId | undefined
+  /** Whether what the catalog holds now was written down: a sync that could not do so is finished by the next. */
+  let noted = false
   let touched = new Set<TenantId>()
   let queue: Promise<unknown> = Promise.resolve()
 
@@ -49,16 +54,25 @@ export function createSource(options: SourceOptions): Source {
     await repository.refresh()
     const tip = await repository.tip()
     if (tip === undefined) throw new ReconcileError({ kind: 'transient' }, 'BranchMissing', 'The branch of the tenant repository does not exist. Nothing is changed until it is back.')
-    if (tip === revision) return tip
-    const first = revision === undefined
-    const deltas = first ? await readWhole(options, tip) : await readChanges(options, revision!, tip)
-    if (first) await seedCatalog(options, deltas)
-    for (const id of catalog.apply(deltas).tenants) touched.add(id)
-    rememberShared(options)
-    await options.givenNumbers.note(catalog)
-    if (first) pruneCache(options, deltas)
-    revision = tip
+    if (tip !== revision) await takeIn(tip)
+    if (!noted) {
+      rememberShared(options)
+      await options.givenNumbers.note(catalog)
+      noted = true
+    }
     return tip
+  }
+
+  /** The catalog and `revision` move together, or neither does. */
+  async function takeIn(tip: CommitId): Promise<void> {
+    const deltas = revision === undefined ? await readWhole(options, tip) : await readChanges(options, revision, tip)
+    if (revision === undefined) {
+      pruneCache(options, deltas)
+      await seedCatalog(options, deltas)
+    }
+    for (const id of catalog.apply(deltas).tenants) touched.add(id)
+    revision = tip
+    noted = false
   }
 
   return {
