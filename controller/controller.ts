@@ -16,6 +16,7 @@ import type { Machine } from './machine.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startPayments, type Payments } from './payments.ts'
 import { createExecutor } from './reconcile/executor.ts'
+import { createLastApplied } from './reconcile/last-applied.ts'
 import { createLoop, type Loop } from './reconcile/loop.ts'
 import type { ReconcileDependencies } from './reconcile/ports.ts'
 import { createWorld, type World } from './reconcile/world.ts'
@@ -25,8 +26,8 @@ import type { ContainerRuntime } from './runtime/port.ts'
 import { createGatewayProcess, type GatewayProcess, type GatewayStatus } from './runtime/process/gateway-process.ts'
 import { createSqProcesses, type SqProcesses } from './runtime/process/sq-processes.ts'
 import { createContainerInstances } from './sq/container-instances.ts'
+import { createShardEngines } from './sq/engines.ts'
 import { shardFolders, type ShardFolders } from './sq/files.ts'
-import type { SqInstances } from './sq/instance.ts'
 import { shardMembers, shardProduct } from './sq/members.ts'
 import { createShards, type Shards } from './sq/shards.ts'
 import { createInbox } from './store/inbox.ts'
@@ -72,7 +73,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const runtime = createDockerRuntime({ docker: connectEngine(settings.dockerHost), installation: installation.id, now: machine.now, log })
   await refuseSecondController(settings.home)
   const routes = createRouteWriter(routesFolder(settings.home), { links: () => installation.catalog.platform?.spec.links ?? {}, now: machine.now })
-  const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, lastApplied: lastApplied(installation) })
+  const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, lastApplied: createLastApplied(stores, installation.catalog) })
   /** Parts that refer to each other meet here once both are made. */
   const late: { payments?: Payments; loop?: Loop } = {}
   const inbox = createInbox(stores.durable, { now: machine.now, mark: createTimeline(stores.durable).mark })
@@ -141,18 +142,16 @@ async function startHints({ installation, loop, runtime, processes, gatewayProce
 function composeShards(installation: Installation, parts: { world: World; folders: ShardFolders; runtime: ContainerRuntime; processes: SqProcesses; user: string; onMoved: (shard: ShardName) => void; onReload: (seconds: number) => void }): Shards {
   const { catalog, keyring } = installation
   const { world, folders, runtime, processes, user } = parts
-  const containers = new Map<string, SqInstances>()
-
-  function instances(shard: ShardName): SqInstances {
-    const { run } = shardProduct(catalog, shard).product.spec
-    if (run.kind !== 'shared-sq' || run.engine === 'process') return processes
-    const { name } = shardProduct(catalog, shard).product.metadata
-    const key = `${name} ${run.image}`
-    const found = containers.get(key) ?? createContainerInstances({ runtime, folders, product: name, image: run.image ?? '', user })
-    containers.set(key, found)
-    return found
-  }
-
+  const instances = createShardEngines({
+    folders,
+    processes,
+    containers: (product, image) => createContainerInstances({ runtime, folders, product, image, user }),
+    productOf(shard) {
+      const { metadata, spec } = shardProduct(catalog, shard).product
+      if (spec.run.kind !== 'shared-sq') throw new Error(`shard ${shard} belongs to a product without a shared SQ`)
+      return { name: metadata.name, run: spec.run }
+    },
+  })
   return createShards({
     folders,
     instances,
@@ -171,19 +170,6 @@ function shardSizes(product: Product, catalog: Installation['catalog']): { maxTe
   const cheapest = plans.sort((a, b) => (a.spec.prices.month?.amount ?? Infinity) - (b.spec.prices.month?.amount ?? Infinity))[0]
   const quota = cheapest?.spec.limits.storageMb
   return { maxTenants: product.spec.run.kind === 'shared-sq' ? product.spec.run.tenantsPerShard : 1, defaultQuotaMb: typeof quota === 'number' ? quota : null }
-}
-
-/** The spec in force according to the records. One that is out of service has none, unless its file says so itself: back again, it begins anew. */
-function lastApplied({ stores, catalog }: Installation) {
-  return (id: TenantId) => {
-    const record = stores.records.get(id)
-    const good = catalog.entry(id)?.good
-    if (record === undefined || record.appliedBlob === null) return undefined
-    if (record.removedAt !== null && good?.spec.spec.state !== 'ended') return undefined
-    if (good?.blob === record.appliedBlob) return { spec: good.spec }
-    const spec = stores.cache.getMany([record.appliedBlob]).get(record.appliedBlob)
-    return spec?.kind === 'Tenant' ? { spec } : undefined
-  }
 }
 
 /** The gateway reports a tenant's first successful request: the last step of its purchase's timeline. */

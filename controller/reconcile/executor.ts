@@ -95,7 +95,7 @@ function noteServed(deps: ReconcileDependencies, id: TenantId, target: Follow, r
   }
   for (const { action, drift } of repairs) if (drift.length > 0) reportRepair(deps, id, action, drift)
   if (desired.state !== 'ended') return deps.records.put(backInService(record))
-  deps.records.put(record.removedAt === null ? outOfService(deps, record, now, 'Ended', revision) : record)
+  deps.records.put(record.removedAt === null ? outOfService(deps, record, now, revision) : record)
 }
 
 function backInService(record: TenantRecord): TenantRecord {

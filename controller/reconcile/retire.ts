@@ -7,7 +7,7 @@ import type { DesiredTenant } from '../core/desired.ts'
 import { isPast } from '../core/keys.ts'
 import { shardOf } from '../core/placement.ts'
 import type { CommitId, Product, TenantId, Timestamp } from '../core/specs.ts'
-import { withConditions, withoutCondition } from '../core/status.ts'
+import { succeeded, withConditions, withoutCondition } from '../core/status.ts'
 import type { TenantRecord } from '../store/tenant-records.ts'
 import type { ReconcileDependencies } from './ports.ts'
 
@@ -23,8 +23,8 @@ export async function retire(deps: ReconcileDependencies, id: TenantId, desired:
   } else {
     await deps.runtime.remove(id, STOP_GRACE_SECONDS)
   }
-  deps.deletions.forget(id)
   if (record !== undefined) noteRemoved(deps, record, revision)
+  deps.deletions.forget(id)
   deps.world.retired(id)
 }
 
@@ -32,7 +32,8 @@ function noteRemoved(deps: ReconcileDependencies, record: TenantRecord, revision
   const { tenant } = record
   if (isDestroyed(record)) return deps.records.remove(tenant)
   const at = deps.now().toISOString()
-  const removed = outOfService(deps, { ...record, attemptedRevision: revision, appliedRevision: revision }, at, 'Removed', revision)
+  const status = succeeded(withConditions(record.status, [{ type: 'Ready', status: false, reason: 'Removed', message: 'its file was removed from the repository' }], at))
+  const removed = outOfService(deps, { ...record, attemptedRevision: revision, appliedRevision: revision, status }, at, revision)
   deps.records.put(removed)
   deps.audit.add({ at, actor: 'controller', action: 'stop', tenant, detail: `file removed in ${revision}; data kept until ${removed.dataUntil}` })
 }
@@ -43,19 +44,11 @@ function isDestroyed({ removedAt, dataUntil }: TenantRecord): boolean {
 }
 
 /** The record of a tenant that is stopped from `at` on. The clock of its data starts once. */
-export function outOfService(deps: ReconcileDependencies, record: TenantRecord, at: Timestamp, reason: 'Removed' | 'Ended', revision: CommitId): TenantRecord {
-  const now = deps.now().toISOString()
+export function outOfService(deps: ReconcileDependencies, record: TenantRecord, at: Timestamp, revision: CommitId): TenantRecord {
   const removedAt = record.removedAt ?? at
   const dataUntil = record.dataUntil ?? new Date(Date.parse(removedAt) + retentionDays(deps) * DAY_MS).toISOString()
-  const status = withConditions(
-    withoutCondition(record.status, 'Held'),
-    [
-      { type: 'Ready', status: false, reason, message: reason === 'Removed' ? 'its file was removed from the repository' : 'its file says that it has ended' },
-      { type: 'DataKept', status: true, reason: 'Retention', message: `data is kept until ${dataUntil}` },
-    ],
-    now,
-  )
-  return { ...record, removedAt, removedRevision: record.removedRevision ?? revision, dataUntil, status: { ...status, failures: 0 } }
+  const status = withConditions(withoutCondition(record.status, 'Held'), [{ type: 'DataKept', status: true, reason: 'Retention', message: `data is kept until ${dataUntil}` }], at)
+  return { ...record, removedAt, removedRevision: record.removedRevision ?? revision, dataUntil, status }
 }
 
 /** Without a readable platform file data is kept for a long time: an error never shortens anything. */

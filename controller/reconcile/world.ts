@@ -11,6 +11,7 @@ import type { Finding } from '../core/problem.ts'
 import type { BlobId, CommitId, Tenant, TenantId, Timestamp } from '../core/specs.ts'
 import type { Deletions } from '../store/deletions.ts'
 import { gate } from './gate.ts'
+import type { LastApplied } from './last-applied.ts'
 
 /** What is wanted of one tenant. */
 export type Target =
@@ -42,8 +43,8 @@ export interface World {
 export interface WorldOptions {
   readonly catalog: Catalog
   readonly deletions: Deletions
-  /** The spec that is in force according to the records, for tenants that this process has not served yet. */
-  readonly lastApplied: (id: TenantId) => { readonly spec: Tenant } | undefined
+  /** For tenants that this process has not served yet. */
+  readonly lastApplied: LastApplied
 }
 
 /** What would become of a tenant, before removals are counted. */
@@ -110,8 +111,10 @@ export function createWorld({ catalog, deletions, lastApplied }: WorldOptions): 
       const proposals: Proposal[] = []
       for (const id of dirty) {
         const proposal = propose(id, now)
-        if (proposal === undefined) forget(id)
-        else proposals.push(proposal)
+        if (proposal === undefined) {
+          forget(id)
+          deletions.forget(id)
+        } else proposals.push(proposal)
       }
       const gated = gate(proposals, { revision, limit: catalog.platform?.spec.deletionLimit, total: inForce.size, deletions })
       for (const proposal of gated) settle(proposal)

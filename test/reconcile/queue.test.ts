@@ -82,7 +82,7 @@ describe('the keyed queue', () => {
   })
 
   test('adds a key after a while; the last time that was given counts', async () => {
-    const { queue, began } = harness(1)
+    const { queue, began, end } = harness(1)
     queue.addAfter('a', 'start', 1)
     queue.addAfter('a', 'start', 60_000)
     queue.addAfter('b', 'start', 60_000)
@@ -90,7 +90,9 @@ describe('the keyed queue', () => {
     expect(queue.depth).toBe(0)
     await waitFor(() => began.length > 0, 'b begins')
     expect(began).toEqual(['b'])
-    await queue.close()
+    const closing = queue.close()
+    await end('b')
+    await closing
   })
 
   test('forgets a later time when the key is added now, and gives none to a key that waits already', async () => {
