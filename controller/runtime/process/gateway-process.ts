@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { request } from 'node:http'
 import path from 'node:path'
+import { backoffMs } from '../../core/backoff.ts'
 import { controlSocketPath } from '../../gateway/sockets.ts'
 
 export interface GatewayStatus {
@@ -35,6 +36,8 @@ export interface GatewayProcessOptions {
 const STARTS_WITHIN_MS = 15_000
 const STOPS_WITHIN_MS = 12_000
 const POLL_MS = 10
+/** There is one gateway: nobody else tries at the same time. */
+const NO_JITTER = 1
 
 export function createGatewayProcess(options: GatewayProcessOptions): GatewayProcess {
   const socket = controlSocketPath(options.home)
@@ -42,6 +45,9 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
   /** Kept over restarts where any free port was asked for. */
   let lastPort = options.port
   let looking: ReturnType<typeof look> | undefined
+  let failures = 0
+  /** On the clock of `performance.now()`. */
+  let notBefore = 0
 
   function ensure(): ReturnType<typeof look> {
     return (looking ??= look().finally(() => (looking = undefined)))
@@ -56,7 +62,13 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
       return { ...running, action }
     }
     if (running !== undefined) await stop()
-    const started = await start()
+    const waitMs = notBefore - performance.now()
+    if (waitMs > 0) throw new Error(`The gateway could not be started ${failures} times in a row; it is tried again in ${Math.ceil(waitMs / 1000)} s.`)
+    const started = await start().catch((cause: unknown) => {
+      notBefore = performance.now() + backoffMs(++failures, NO_JITTER)
+      throw cause
+    })
+    failures = 0
     known = started.pid
     lastPort = started.port
     return { ...started, action: 'started' }
@@ -75,7 +87,7 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
     child.once('exit', (code, signal) => (ended = `it ended with ${signal ?? code}`))
     const deadline = performance.now() + STARTS_WITHIN_MS
     while (ended === undefined && performance.now() < deadline) {
-      const status = await ask(socket, 'GET', '/')
+      const status = await ask(socket, 'GET', '/').catch(() => undefined)
       if (status !== undefined && status.pid === child.pid) return status
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }
@@ -93,9 +105,9 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
   return { ensure, stop }
 }
 
-/** Undefined where nobody answers. */
+/** Undefined where nobody listens. A gateway that is only slow is not taken for one that is gone: that throws. */
 function ask(socketPath: string, method: string, path: string): Promise<GatewayStatus | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const asked = request({ socketPath, method, path, agent: false, timeout: 2_000 }, (answer) => {
       let text = ''
       answer.setEncoding('utf8')
@@ -108,7 +120,10 @@ function ask(socketPath: string, method: string, path: string): Promise<GatewayS
         }
       })
     })
-    asked.on('timeout', () => asked.destroy())
+    asked.on('timeout', () => {
+      reject(new Error(`The gateway does not answer at ${socketPath}; it is asked again.`))
+      asked.destroy()
+    })
     asked.on('error', () => resolve(undefined))
     asked.end()
   })
