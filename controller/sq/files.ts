@@ -30,16 +30,21 @@ export type FileMark = string
 export async function markOf(file: string): Promise<FileMark | undefined> {
   try {
     const { ino, size, mtimeNs, mode } = await stat(file, { bigint: true })
-    return `${ino}:${size}:${mtimeNs}:${mode & 0o777n}`
+    return `${ino}:${size}:${mtimeNs}:${(mode & 0o777n).toString(8)}`
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
 }
 
+/** Its permissions in octal, `600`; empty where there is no file. */
+export function modeOf(mark: FileMark | undefined): string {
+  return mark?.slice(mark.lastIndexOf(':') + 1) ?? ''
+}
+
 /** Whether only the owner may read and write it. */
 export function isPrivate(mark: FileMark | undefined): boolean {
-  return mark?.endsWith(`:${0o600}`) === true
+  return modeOf(mark) === '600'
 }
 
 export async function readIfThere(file: string): Promise<string | undefined> {

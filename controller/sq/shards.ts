@@ -8,7 +8,7 @@ import type { FieldDrift } from '../core/container.ts'
 import type { ShardName } from '../core/placement.ts'
 import type { TenantsJson } from '../core/tenants-json.ts'
 import { untilAccepted } from './accept.ts'
-import { isPrivate, markOf, readIfThere, writeSecretFile, type FileMark, type ShardFolders } from './files.ts'
+import { isPrivate, markOf, modeOf, readIfThere, writeSecretFile, type FileMark, type ShardFolders } from './files.ts'
 import type { SqInstances } from './instance.ts'
 
 export interface ShardState {
@@ -84,9 +84,11 @@ export function createShards(options: ShardsOptions): Shards {
     const repairs: { action: string; drift: FieldDrift[] }[] = []
     const written = await writeIfOther(shard, state, version)
     if (written !== undefined) repairs.push(written)
-    const running = await options.instances(shard).ensure(shard)
+    // One engine for the whole round, whatever the product says meanwhile.
+    const instances = options.instances(shard)
+    const running = await instances.ensure(shard)
     if (running.action !== 'none') repairs.push({ action: `sq-${running.action}`, drift: [...running.drift] })
-    const port = await untilAccepted({ shard, instances: options.instances(shard), folders: options.folders, onReload: options.onReload }, running, state.probeKey)
+    const port = await untilAccepted({ shard, instances, folders: options.folders, onReload: options.onReload }, running, state.probeKey)
     const moved = state.port !== undefined && state.port !== port
     state.port = port
     state.syncedVersion = version
@@ -111,7 +113,7 @@ export function createShards(options: ShardsOptions): Shards {
     state.mark = await markOf(file)
     state.renderedVersion = version
     if (!differs) return undefined
-    return { action: 'file-written', drift: touched ? [{ field: `sq/${shard}/tenants.json`, wanted: 'as rendered, mode 600', found: found === undefined ? 'deleted' : 'changed by hand' }] : [] }
+    return { action: 'file-written', drift: touched ? [{ field: `sq/${shard}/tenants.json`, wanted: 'as rendered, mode 600', found: foundInstead(found, text, mark) }] : [] }
   }
 
   return {
@@ -124,4 +126,9 @@ export function createShards(options: ShardsOptions): Shards {
     },
     portOf: (shard) => shards.get(shard)?.port,
   }
+}
+
+function foundInstead(found: string | undefined, wanted: string, mark: FileMark | undefined): string {
+  if (found === undefined) return 'deleted'
+  return found === wanted ? `mode ${modeOf(mark)}` : 'changed by hand'
 }
