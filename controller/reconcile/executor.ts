@@ -7,6 +7,7 @@ import type { TenantChange } from '../core/change-set.ts'
 import { ReconcileError } from '../core/outcome.ts'
 import type { CommitId, TenantId, Timestamp } from '../core/specs.ts'
 import { specCondition, succeeded, withConditions, withoutCondition, withRepair, type ConditionUpdate, type TenantStatus } from '../core/status.ts'
+import type { AuditEntry } from '../store/audit.ts'
 import { newRecord, type TenantRecord } from '../store/tenant-records.ts'
 import type { ReconcileDependencies } from './ports.ts'
 import { outOfService, retire } from './retire.ts'
@@ -103,7 +104,7 @@ function backInService(record: TenantRecord): TenantRecord {
   return { ...record, removedAt: null, removedRevision: null, dataUntil: null, status: withoutCondition(record.status, 'DataKept') }
 }
 
-function servedStatus(before: TenantStatus, target: Follow, repairs: Served['repairs'], now: Timestamp): TenantStatus {
+export function servedStatus(before: TenantStatus, target: Follow, repairs: Served['repairs'], now: Timestamp): TenantStatus {
   let status = withConditions(before, [readyCondition(target), specConditionOf(target)], now)
   for (const { action, drift } of repairs) if (drift.length > 0) status = withRepair(status, { at: now, action, drift })
   return succeeded(withoutCondition(status, 'Held'))
@@ -138,9 +139,13 @@ function noteOnly(deps: ReconcileDependencies, id: TenantId, target: Exclude<Tar
 }
 
 function noteChange(deps: ReconcileDependencies, change: TenantChange, revision: CommitId): void {
-  const fields = change.fields.map(({ field, from, to }) => `${field}: ${from} -> ${to}`).join('; ')
-  deps.audit.add({ at: timestamp(deps), actor: 'controller', action: change.action, tenant: change.tenant, detail: `revision ${revision}${fields === '' ? '' : `: ${fields}`}` })
+  deps.audit.add(changeEntry(change, revision, timestamp(deps)))
   deps.log.info({ tenant: change.tenant, action: change.action, fields: change.fields, revision }, 'applied')
+}
+
+export function changeEntry({ tenant, action, fields }: TenantChange, revision: CommitId, at: Timestamp): AuditEntry {
+  const differs = fields.map(({ field, from, to }) => `${field}: ${from} -> ${to}`).join('; ')
+  return { at, actor: 'controller', action, tenant, detail: `revision ${revision}${differs === '' ? '' : `: ${differs}`}` }
 }
 
 function reportRepair(deps: ReconcileDependencies, id: TenantId, action: string, drift: Served['repairs'][number]['drift']): void {

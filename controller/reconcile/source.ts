@@ -38,7 +38,7 @@ export interface SourceOptions {
 }
 
 const FILE_MODES = new Set(['100644', '100755'])
-const CACHE_CHUNK = 1_000
+const CACHE_CHUNK = 5_000
 /** Above this many blobs the cache is read as a whole, which is faster than asking for each. */
 const WHOLE_CACHE_FROM = 2_000
 

@@ -1,14 +1,20 @@
 /**
  * The first look of a process. It adopts what runs: shards are brought in step as a whole, all routes are handed to the gateway's
- * files in one go, and only tenants whose record differs or tells of trouble, or that have a container, are worked on one by one.
+ * files in one go, tenants that nothing was done for yet get their records in one go, and only tenants whose record differs or tells
+ * of trouble, or that have a container, are worked on one by one.
  */
+import { mkdirSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import type { TenantChange } from '../core/change-set.ts'
 import type { DesiredTenant } from '../core/desired.ts'
 import type { ShardName } from '../core/placement.ts'
 import { routeOf, type Route } from '../core/route.ts'
 import type { BlobId, CommitId, TenantId, Timestamp } from '../core/specs.ts'
-import type { TenantStatus } from '../core/status.ts'
+import { NEW_STATUS, type TenantStatus } from '../core/status.ts'
+import { newRecord, type TenantRecord } from '../store/tenant-records.ts'
+import { changeEntry, servedStatus, type Follow } from './executor.ts'
 import type { ReconcileDependencies } from './ports.ts'
+import type { Target } from './world.ts'
 
 export interface StartUp {
   readonly changes: readonly TenantChange[]
@@ -16,23 +22,43 @@ export interface StartUp {
   readonly work: readonly TenantId[]
 }
 
+/** A tenant of a shard that nothing was done for yet. */
+interface Newcomer {
+  readonly target: Follow
+  readonly change: TenantChange
+}
+
+interface Sorted {
+  /** In force, as far as records tell. */
+  readonly settled: readonly TenantId[]
+  readonly newcomers: readonly Newcomer[]
+  readonly work: readonly TenantId[]
+  readonly shards: ReadonlySet<ShardName>
+}
+
 const SHARDS_AT_ONCE = 8
-const ROUTES_AT_ONCE = 1_000
+const AT_ONCE = 1_000
 
 export async function startUp(deps: ReconcileDependencies, dirty: Set<TenantId>, revision: CommitId, now: Timestamp): Promise<StartUp> {
+  const recorded = new Set<TenantId>()
   const untroubled = new Map<TenantId, BlobId | null>()
   for (const { tenant, appliedBlob, removedAt, status } of deps.records.all()) {
+    recorded.add(tenant)
     if (removedAt !== null) continue
     dirty.add(tenant)
     if (!isTroubled(status)) untroubled.set(tenant, appliedBlob)
   }
-  const changes = deps.world.advance(dirty, revision, now)
-  const changed = new Set(changes.map(({ tenant }) => tenant))
-  const { work, settled, shards } = sort(deps, dirty, changed, untroubled)
+  const changes = new Map(deps.world.advance(dirty, revision, now).map((change) => [change.tenant, change]))
+  const bought = deps.timeline.awaitingFirstUse()
+  const { work, settled, newcomers, shards } = sort(deps, { dirty, changes, recorded, untroubled, bought })
+  makeFolders(deps, newcomers)
   await syncShards(deps, shards)
   const { ready, waiting } = byShard(deps, settled)
-  await putRoutes(deps, ready)
-  return { changes, work: [...work, ...waiting] }
+  const begun = newcomers.filter(({ target }) => portOf(deps, target.desired) !== undefined)
+  await putRoutes(deps, [...ready, ...begun.map(({ target }) => target.desired)], bought)
+  await noteBegun(deps, begun, revision)
+  for (const { change } of begun) changes.delete(change.tenant)
+  return { changes: [...changes.values()], work: [...work, ...waiting] }
 }
 
 /** Whether the record says of a tenant that something is not as its file has it: its own run puts that right. */
@@ -40,20 +66,38 @@ function isTroubled({ failures, conditions }: TenantStatus): boolean {
   return failures > 0 || conditions.some(({ type, status }) => (type === 'Held' && status) || (type === 'SpecValid' && !status))
 }
 
-function sort(deps: ReconcileDependencies, dirty: ReadonlySet<TenantId>, changed: ReadonlySet<TenantId>, untroubled: ReadonlyMap<TenantId, BlobId | null>): { work: TenantId[]; settled: TenantId[]; shards: Set<ShardName> } {
-  const work: TenantId[] = []
+interface Known {
+  readonly dirty: ReadonlySet<TenantId>
+  readonly changes: ReadonlyMap<TenantId, TenantChange>
+  /** Tenants that something was done for. */
+  readonly recorded: ReadonlySet<TenantId>
+  readonly untroubled: ReadonlyMap<TenantId, BlobId | null>
+  /** Their timelines are not at their end: their own runs go on with them. */
+  readonly bought: ReadonlySet<TenantId>
+}
+
+function sort({ world }: ReconcileDependencies, { dirty, changes, recorded, untroubled, bought }: Known): Sorted {
   const settled: TenantId[] = []
+  const newcomers: Newcomer[] = []
+  const work: TenantId[] = []
   const shards = new Set<ShardName>()
   for (const id of dirty) {
-    const target = deps.world.target(id)
+    const target = world.target(id)
     if (target === undefined) continue
-    const place = target.kind === 'follow' ? target.desired.place : undefined
-    if (place?.kind === 'shard' && target.kind === 'follow' && target.desired.state === 'active') shards.add(place.shard)
-    const inForce = target.kind === 'follow' && !changed.has(id) && untroubled.get(id) === target.blob && target.findings.length === 0 && target.heldBy === undefined
-    if (inForce && (place?.kind === 'shard' || target.desired.state !== 'active')) settled.push(id)
+    const change = changes.get(id)
+    const { place, state } = target.kind === 'follow' ? target.desired : {}
+    const served = place?.kind === 'shard' && state === 'active'
+    if (served) shards.add(place.shard)
+    if (isSound(target) && change === undefined && untroubled.get(id) === target.blob && (place?.kind === 'shard' || state !== 'active')) settled.push(id)
+    else if (isSound(target) && change !== undefined && served && !recorded.has(id) && !bought.has(id)) newcomers.push({ target, change })
     else work.push(id)
   }
-  return { work, settled, shards }
+  return { settled, newcomers, work, shards }
+}
+
+/** Its file is in force, with nothing wrong. */
+function isSound(target: Target): target is Follow {
+  return target.kind === 'follow' && target.findings.length === 0 && target.heldBy === undefined
 }
 
 /** Tenants whose shard did not come up keep the route that they have; their own runs say why. */
@@ -63,8 +107,7 @@ function byShard(deps: ReconcileDependencies, settled: readonly TenantId[]): { r
   for (const id of settled) {
     const desired = deps.world.desired(id)
     if (desired === undefined) continue
-    const { place, state } = desired
-    if (state === 'active' && place.kind === 'shard' && deps.shards.portOf(place.shard) === undefined) waiting.push(id)
+    if (desired.state === 'active' && portOf(deps, desired) === undefined) waiting.push(id)
     else ready.push(desired)
   }
   return { ready, waiting }
@@ -82,21 +125,49 @@ async function syncShards(deps: ReconcileDependencies, shards: Iterable<ShardNam
 }
 
 /** Routes of tenants that are in force: written only where the gateway's files differ. */
-async function putRoutes(deps: ReconcileDependencies, tenants: readonly DesiredTenant[]): Promise<void> {
-  for (let first = 0; first < tenants.length; first += ROUTES_AT_ONCE) {
-    await deps.routes.put(tenants.slice(first, first + ROUTES_AT_ONCE).map((desired) => shardRoute(deps, desired)))
+async function putRoutes(deps: ReconcileDependencies, tenants: readonly DesiredTenant[], bought: ReadonlySet<TenantId>): Promise<void> {
+  for (let first = 0; first < tenants.length; first += AT_ONCE) {
+    await deps.routes.put(tenants.slice(first, first + AT_ONCE).map((desired) => shardRoute(deps, desired, bought.has(desired.tenant))))
   }
 }
 
-function shardRoute({ catalog, shards, timeline, keyring }: ReconcileDependencies, desired: DesiredTenant): Route {
-  const { tenant, place, state } = desired
-  const port = place.kind === 'shard' && state === 'active' ? shards.portOf(place.shard) : undefined
-  const trace = timeline.traceOf(tenant)
+function shardRoute(deps: ReconcileDependencies, desired: DesiredTenant, awaitingFirstUse: boolean): Route {
+  const { tenant, product, state } = desired
+  const port = state === 'active' ? portOf(deps, desired) : undefined
   return routeOf({
     desired,
-    api: catalog.productInForce(desired.product)?.spec.api?.path,
+    api: deps.catalog.productInForce(product)?.spec.api?.path,
     upstream: port === undefined ? undefined : { host: '127.0.0.1', port },
-    digestOf: (key) => keyring.keyDigest(tenant, key),
-    awaitingFirstUse: trace !== undefined && timeline.at(trace, 'first-use') === undefined,
+    digestOf: (key) => deps.keyring.keyDigest(tenant, key),
+    awaitingFirstUse,
   })
+}
+
+function portOf({ shards }: ReconcileDependencies, { place }: DesiredTenant): number | undefined {
+  return place.kind === 'shard' ? shards.portOf(place.shard) : undefined
+}
+
+/** One after another, since asking for each costs several times what making it does. */
+function makeFolders({ folders }: ReconcileDependencies, newcomers: readonly Newcomer[]): void {
+  for (const { target } of newcomers) {
+    const { tenant, place } = target.desired
+    if (place.kind === 'shard') mkdirSync(folders.data(place.shard, tenant), { recursive: true, mode: 0o700 })
+  }
+}
+
+/** The records of tenants that are served now, as their own runs would have written them. */
+async function noteBegun(deps: ReconcileDependencies, begun: readonly Newcomer[], revision: CommitId): Promise<void> {
+  for (let first = 0; first < begun.length; first += AT_ONCE) {
+    const now = deps.now().toISOString()
+    const some = begun.slice(first, first + AT_ONCE)
+    deps.records.putMany(some.map(({ target }) => beginning(target, revision, now)))
+    deps.audit.addMany(some.map(({ change }) => changeEntry(change, revision, now)))
+    await setImmediate()
+  }
+  if (begun.length > 0) deps.log.info({ tenants: begun.length, revision }, 'applied')
+}
+
+function beginning(target: Follow, revision: CommitId, now: Timestamp): TenantRecord {
+  const { desired, path, blob } = target
+  return { ...newRecord(desired.tenant, desired.product, path), appliedBlob: blob, appliedRevision: revision, attemptedRevision: revision, status: servedStatus(NEW_STATUS, target, [], now) }
 }

@@ -1,6 +1,6 @@
 /** Who did what and why: a row for each action that changed a customer's service or data. Never updated, never deleted. */
 import type { TenantId, Timestamp } from '../core/specs.ts'
-import type { Store } from './db.ts'
+import { transaction, type Store } from './db.ts'
 
 export interface AuditEntry {
   readonly at: Timestamp
@@ -13,6 +13,8 @@ export interface AuditEntry {
 
 export interface Audit {
   add(entry: AuditEntry): void
+  /** Adds entries in one transaction. */
+  addMany(entries: readonly AuditEntry[]): void
   /** Newest first. */
   list(filter: { readonly tenant?: TenantId; readonly limit: number }): readonly AuditEntry[]
 }
@@ -20,8 +22,10 @@ export interface Audit {
 export function createAudit(db: Store): Audit {
   const add = db.prepare('INSERT INTO audit (at, actor, action, tenant, detail) VALUES (?, ?, ?, ?, ?)')
   const list = db.prepare('SELECT at, actor, action, tenant, detail FROM audit WHERE ?1 IS NULL OR tenant = ?1 ORDER BY id DESC LIMIT ?2')
+  const addOne = ({ at, actor, action, tenant, detail }: AuditEntry): void => void add.run(at, actor, action, tenant, detail)
   return {
-    add: ({ at, actor, action, tenant, detail }) => void add.run(at, actor, action, tenant, detail),
+    add: addOne,
+    addMany: (entries) => transaction(db, () => entries.forEach(addOne)),
     list: ({ tenant, limit }) => list.all(tenant ?? null, limit) as unknown as AuditEntry[],
   }
 }

@@ -12,8 +12,8 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
-  -- Parsed specs by content hash: a start reads JSON instead of YAML.
-  CREATE TABLE specs (blob TEXT PRIMARY KEY, spec TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  -- Parsed specs by content hash: a start reads JSON instead of YAML. With row ids, so that new rows go to the end, and not anywhere as hashes do.
+  CREATE TABLE specs (blob TEXT PRIMARY KEY, spec TEXT NOT NULL) STRICT;
 
   -- What Tenantry made or tried to: a row for each tenant it ever acted on, until its data is destroyed.
   CREATE TABLE tenants (

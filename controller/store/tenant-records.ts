@@ -1,7 +1,7 @@
 /** What Tenantry did for each tenant: the inventory. A row exists from the first action on a tenant until its data is destroyed. */
 import type { BlobId, CommitId, TenantId, Timestamp } from '../core/specs.ts'
 import { NEW_STATUS, type TenantStatus } from '../core/status.ts'
-import type { Store } from './db.ts'
+import { transaction, type Store } from './db.ts'
 
 export interface TenantRecord {
   readonly tenant: TenantId
@@ -24,6 +24,8 @@ export interface TenantRecords {
   blobs(): Iterable<Pick<TenantRecord, 'tenant' | 'path' | 'appliedBlob' | 'removedAt'>>
   /** Writes the row; no write where it stands so already. */
   put(record: TenantRecord): void
+  /** Writes rows in one transaction, for a start with many tenants. */
+  putMany(records: readonly TenantRecord[]): void
   remove(tenant: TenantId): void
   /** Out of service, data still kept. */
   retained(): readonly TenantRecord[]
@@ -68,6 +70,7 @@ export function createTenantRecords(db: Store): TenantRecords {
       if (before !== undefined && Object.values(before).every((value, index) => value === values[index])) return
       put.run(...values)
     },
+    putMany: (records) => transaction(db, () => records.forEach((record) => put.run(...toValues(record)))),
     remove: (tenant) => void remove.run(tenant),
     retained: () => (db.prepare(`SELECT ${COLUMNS} FROM tenants WHERE removed_at IS NOT NULL`).all() as unknown as Row[]).map(fromRow),
     count: () => (db.prepare('SELECT count(*) AS n FROM tenants').get() as { n: number }).n,

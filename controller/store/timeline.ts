@@ -22,17 +22,21 @@ export interface Timeline {
   traceOf(tenant: TenantId): string | undefined
   /** When a step of a trace was first noted. */
   at(trace: string, step: TimelineStep): Timestamp | undefined
+  /** Tenants of purchases whose first successful request has not come yet; one query, for a start. */
+  awaitingFirstUse(): Set<TenantId>
 }
 
 export function createTimeline(db: Store): Timeline {
   const mark = db.prepare('INSERT OR IGNORE INTO timeline (trace, step, tenant, at, detail) VALUES (?, ?, ?, ?, ?)')
   const of = db.prepare('SELECT trace, step, at, tenant, detail FROM timeline WHERE trace IN (SELECT trace FROM timeline WHERE tenant = ?) ORDER BY at')
   const traceOf = db.prepare('SELECT trace FROM timeline WHERE tenant = ? ORDER BY at LIMIT 1')
+  const awaiting = db.prepare("SELECT DISTINCT tenant FROM timeline AS one WHERE tenant IS NOT NULL AND NOT EXISTS (SELECT 1 FROM timeline WHERE trace = one.trace AND step = 'first-use')")
   const at = db.prepare('SELECT at FROM timeline WHERE trace = ? AND step = ?')
   return {
     mark: ({ trace, step, at: when, tenant, detail }) => void mark.run(trace, step, tenant ?? null, when, detail ?? null),
     of: (tenant) => of.all(tenant) as unknown as TimelineEntry[],
     traceOf: (tenant) => (traceOf.get(tenant) as { trace: string } | undefined)?.trace,
+    awaitingFirstUse: () => new Set((awaiting.all() as unknown as { tenant: TenantId }[]).map(({ tenant }) => tenant)),
     at: (trace, step) => (at.get(trace, step) as { at: string } | undefined)?.at,
   }
 }
