@@ -1,6 +1,7 @@
 /** `tenantry status [TENANT]`: what is in force, what waits and why. Reads the store, so it answers with the controller running or not. */
 import type { TenantId } from '../core/specs.ts'
 import { openStores } from '../installation.ts'
+import { shownPath } from '../specs/paths.ts'
 import { createStatusReader, summarise, type Overview, type TenantReport } from '../web/status-reader.ts'
 import { EXIT, settingsOf, table, UsageError, type Answer, type CliContext } from './context.ts'
 import { pokeController } from './run-file.ts'
@@ -38,7 +39,7 @@ function tenantText(report: TenantReport): string {
   const { ready, reason, message } = summarise(report)
   const lines = [
     `${report.tenant}  ${report.product}  ${ready ? 'ready' : 'not ready'}  ${reason}${message === '' ? '' : `: ${message}`}`,
-    `file       ${report.path}`,
+    `file       ${shownPath(report.path)}`,
     `applied    ${report.appliedRevision ?? '(never)'}`,
     `attempted  ${report.attemptedRevision ?? '(never)'}`,
   ]

@@ -16,8 +16,9 @@ import type { Finding, Problem } from '../core/problem.ts'
 import { compareProblems } from '../core/problem.ts'
 import type { AnySpec, Kind } from '../core/specs.ts'
 import { explain } from './explain.ts'
+import type { FieldPath } from './field.ts'
 import { formatField, parseField } from './field.ts'
-import { baseName, isSpecPath, kindOfPath, pathRefusal } from './paths.ts'
+import { baseName, isSpecPath, kindOfPath, pathRefusal, shownPath } from './paths.ts'
 import { readPlainYaml } from './plain-yaml.ts'
 import { describeValue } from './show.ts'
 import type { YamlText } from './yaml.ts'
@@ -35,6 +36,9 @@ export interface SpecParser {
 
 /** Enough to put a file right; with more it is rubbish, and placing them all would take seconds. */
 const MOST_ERRORS = 200
+
+/** More than any list of a spec may have by its schema, which would first compare all entries with each other: seconds for one file. */
+const MOST_ENTRIES = 1000
 
 const KINDS: readonly Kind[] = ['Platform', 'Product', 'Plan', 'Tenant']
 
@@ -59,16 +63,29 @@ function parseSpec(validators: Readonly<Record<Kind, ValidateFunction>>, path: s
   if (unread !== undefined) return refusedFile(path, kind, wrongPath === undefined ? [unread] : [wrongPath, unread])
   const validate = validators[kind]
   const plain = wrongPath === undefined ? readPlainYaml(text) : undefined
-  if (plain !== undefined && validate(plain)) return goodSpec(kind, plain as AnySpec)
+  if (plain !== undefined && crowdedAt(plain) === undefined && validate(plain)) return goodSpec(kind, plain as AnySpec)
   const yaml = readYaml(text)
-  if (wrongPath === undefined && yaml.faults.length === 0 && validate(yaml.value)) return goodSpec(kind, yaml.value as AnySpec)
-  const problems = [...(wrongPath === undefined ? [] : [atTop(path, wrongPath)]), ...yamlProblems(path, yaml), ...schemaProblems(path, kind, yaml, validate)]
-  return { kind: 'bad', claims: { kind, name: nameIn(yaml.value, text) ?? baseName(path) }, problems: problems.sort(compareProblems) }
+  const file = shownPath(path)
+  if (wrongPath === undefined && yaml.faults.length === 0 && crowdedAt(yaml.value) === undefined && validate(yaml.value)) return goodSpec(kind, yaml.value as AnySpec)
+  const problems = [...(wrongPath === undefined ? [] : [atTop(file, wrongPath)]), ...yamlProblems(file, yaml), ...schemaProblems(file, kind, yaml, validate)]
+  return { kind: 'bad', claims: { kind, name: nameIn(yaml.value, text) ?? nameOfFile(path) }, problems: problems.sort(compareProblems) }
 }
 
 /** Without the version, which the reader knows now. */
 function goodSpec(kind: Kind, { metadata, spec }: AnySpec): ParsedSpec {
   return { kind: 'ok', spec: { kind, metadata, spec } as AnySpec }
+}
+
+/** The first list or map that has more entries than any spec. */
+function crowdedAt(value: unknown, path: FieldPath = []): FieldPath | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const entries = Object.entries(value)
+  if (entries.length > MOST_ENTRIES) return path
+  for (const [key, part] of entries) {
+    const found = crowdedAt(part, [...path, Array.isArray(value) ? Number(key) : key])
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 type Words = Pick<Problem, 'message' | 'fix'>
@@ -78,7 +95,12 @@ function atTop(file: string, words: Words): Problem {
 }
 
 function refusedFile(path: string, kind: Kind, refusals: readonly Words[]): ParsedSpec {
-  return { kind: 'bad', claims: { kind, name: baseName(path) }, problems: refusals.map((words) => atTop(path, words)) }
+  return { kind: 'bad', claims: { kind, name: nameOfFile(path) }, problems: refusals.map((words) => atTop(shownPath(path), words)) }
+}
+
+/** What a file is taken to be about by its name alone: it is shown to people and kept, so nothing in it may command a terminal. */
+function nameOfFile(path: string): string {
+  return shownPath(baseName(path))
 }
 
 /** What makes a text no candidate for reading at all. */
@@ -120,6 +142,8 @@ function schemaProblems(file: string, kind: Kind, yaml: YamlText, validate: Vali
   }
   const claimed = (value as { kind?: unknown }).kind
   if (claimed !== undefined && claimed !== kind) return [problem(['kind'], wrongKind(kind, claimed))]
+  const crowded = crowdedAt(value)
+  if (crowded !== undefined) return [problem(crowded, { message: `there are more than ${MOST_ENTRIES} entries`, fix: 'A spec has a few: look for what does not belong here.' })]
   if (validate(value)) return []
   return explain((validate.errors ?? []).slice(0, MOST_ERRORS), value).map((complaint) => problem(complaint.path, complaint, complaint.aboutKey))
 }

@@ -24,6 +24,11 @@ export function isSpecPath(path: string): boolean {
   return kindOfPath(path) !== undefined
 }
 
+/** A path, or a part of one, as it may be shown: one that could forge a line or command a terminal is quoted and escaped. */
+export function shownPath(path: string): string {
+  return ODD.test(path) ? quote(path) : path
+}
+
 /** The file's name without folder and ending: what a file that cannot be read is taken to be about. */
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1).replace(/\.ya?ml$/i, '')

@@ -106,6 +106,22 @@ describe('each mistake is one line with place, field, what and what to do', () =
     expect(complaints(path, TENANT)).toEqual([line])
   })
 
+  it('a path that would forge a line or command a terminal is never shown as it is', () => {
+    const path = 'tenants/x\n::error file=a::owned\u001b[2J.yaml'
+    for (const text of [TENANT.replace('sq-founder', '['), 'a: [', '\u0000', '']) {
+      const parsed = parser.parse(path, text)
+      if (parsed.kind !== 'bad') throw new Error('it is not refused')
+      const shown = [parsed.claims.name, ...parsed.problems.map(({ file }) => file)].join(' ')
+      expect(shown).not.toMatch(/[\n\u001b]/)
+    }
+    expect(refusedEntry(path, 'symlink')).toMatchObject({ problems: [{ file: '"tenants/x\\n::error file=a::owned\\u001b[2J.yaml"' }] })
+  })
+
+  it('a list of thousands is refused before its entries are compared with each other', () => {
+    const features = Array.from({ length: 12_000 }, (_, i) => i.toString(36)).join(',')
+    expect(complaints('plans/sq-founder.yaml', `${PLAN}  features: [${features}]\n`)).toEqual(['10:3 spec.features: there are more than 1000 entries. A spec has a few: look for what does not belong here.'])
+  })
+
   it('a product in a folder below products/', () => {
     expect(complaints('products/eu/sq.yaml', PRODUCT)).toEqual(['1:1 a Product lies directly in products/. Move the file to products/sq.yaml.'])
   })

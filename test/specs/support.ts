@@ -69,7 +69,7 @@ spec:
 /** The problems of a text as `validate` prints them, without the file's name; empty for a good file. */
 export function complaints(path: string, text: string): string[] {
   const parsed = parser.parse(path, text)
-  return parsed.kind === 'ok' ? [] : parsed.problems.map((problem) => formatProblem(problem).slice(path.length + 1))
+  return parsed.kind === 'ok' ? [] : parsed.problems.map((problem) => formatProblem(problem).slice(problem.file.length + 1))
 }
 
 export function parseGood(path: string, text: string): AnySpec {
