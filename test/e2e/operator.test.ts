@@ -5,13 +5,13 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { makeInstallation, type Installation } from '../support/installation.ts'
+import { makeInstallation } from '../support/installation.ts'
 import { cloneRepository, gitIn, type Clone } from '../support/repository.ts'
 import { tempFolder } from '../support/temp.ts'
 import { waitFor } from '../support/wait.ts'
 import { fetchBack, statusOf, store } from './requests.ts'
 
-let installation: Installation
+const installation = makeInstallation(path.join(tempFolder(), 'home'), {}, afterAll)
 let clone: Clone
 const publicUrl = (): string => installation.run.localUrl
 const sqUrl = async (): Promise<string> => `http://127.0.0.1:${(await installation.sqs())[0]!.port}`
@@ -39,7 +39,6 @@ function routeOf(tenant: string): { readonly limits: { readonly storageMb?: numb
 }
 
 beforeAll(async () => {
-  installation = makeInstallation(path.join(tempFolder(), 'home'), {}, afterAll)
   await installation.start()
   clone = cloneRepository(path.join(installation.home, 'tenants.git'))
 })
@@ -105,7 +104,7 @@ it('end stops a tenant and keeps its data', async () => {
   await waitFor(async () => (await statusOf(publicUrl(), key!)) >= 400, 'no longer served')
   const record = await waitFor(async () => {
     const found = await installation.tenant('user002')
-    return found?.dataUntil != null && found
+    return found?.dataUntil !== null && found
   }, 'the retention has begun')
   expect(record.status.conditions.map(({ type, reason }) => `${type} ${reason}`)).toEqual(expect.arrayContaining(['Ready Ended', 'DataKept Retention']))
   expect(Date.parse(record.dataUntil!) - Date.now()).toBeGreaterThan(29 * 24 * 3600 * 1000)

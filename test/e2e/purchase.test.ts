@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeInstallation, type Installation } from '../support/installation.ts'
+import { makeInstallation } from '../support/installation.ts'
 import { cloneRepository, gitIn } from '../support/repository.ts'
 import { openShop, type Shop } from '../support/stripe.ts'
 import { tempFolder } from '../support/temp.ts'
@@ -30,7 +30,7 @@ it('a purchase in the sandbox answers with a key that stores and fetches', async
 })
 
 describe('with a Stripe account', () => {
-  let installation: Installation
+  const installation = makeInstallation(path.join(tempFolder(), 'home'), {}, afterAll)
   let shop: Shop
   const repository = (): string => path.join(installation.home, 'tenants.git')
   const tenantOf = (session: string): string | undefined =>
@@ -43,9 +43,9 @@ describe('with a Stripe account', () => {
   const files = (): string[] => gitIn(repository(), 'ls-tree', '-r', '--name-only', 'main', '--', 'tenants/sq').split('\n')
 
   beforeAll(async () => {
-    shop = await openShop(() => `${installation.run.localUrl}/api/stripe/webhook`, { retryMs: [50] }, afterAll)
-    installation = makeInstallation(path.join(tempFolder(), 'home'), shop.environment, afterAll)
-    await installation.start()
+    shop = await openShop(() => `${installation.run.localUrl}/api/stripe/webhook`, { retryMs: [50] }, () => undefined)
+    await installation.start(shop.environment)
+    return () => shop.double.close()
   })
 
   it('a signed webhook becomes one commit and a key that works', async () => {

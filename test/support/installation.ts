@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import type { RunFile } from '../../controller/cli/run-file.ts'
 import { listProcesses, sqOf } from '../../controller/runtime/process/process-table.ts'
 import { openStore } from '../../controller/store/db.ts'
@@ -16,6 +16,10 @@ const ROOT = path.resolve(import.meta.dirname, '../..')
 const MAIN = path.join(ROOT, 'controller/main.ts')
 /** Half of a command's time is compiling: kept for the next one. */
 const COMPILE_CACHE = path.join(tmpdir(), 'tenantry-test-compile-cache')
+
+/** Whole programs take their time on a machine that does other things as well. */
+const PATIENCE_MS = 30_000
+vi.setConfig({ testTimeout: 3 * PATIENCE_MS })
 
 export interface CliResult {
   readonly code: number
@@ -42,6 +46,8 @@ export interface Installation {
   overview(): Promise<Overview>
   /** A metric's value, such as `tenantry_plan_slots{plan="a",kind="taken"}`; undefined where it is not shown. */
   metric(name: string): Promise<number | undefined>
+  /** Resolves when a revision was taken in and nothing is left to do for it. */
+  takenIn(revision: string): Promise<void>
   /** The rendered tenants.json of a shard. */
   tenantsJson(shard?: string): TenantsFile
   /** The live keys of a tenant as SQ has them. */
@@ -58,7 +64,7 @@ export interface TenantsFile {
 
 /**
  * Makes an installation whose processes, containers, networks and volumes are gone after the test, or after the file with
- * `afterAll`. Real SQ where there is one.
+ * `afterAll`, outside any hook. Real SQ where there is one.
  */
 export function makeInstallation(home: string, environment: Record<string, string> = {}, atEnd: (cleanUp: () => Promise<void>, limitMs: number) => unknown = onTestFinished): Installation {
   let child: ChildProcess | undefined
@@ -124,6 +130,9 @@ export function makeInstallation(home: string, environment: Record<string, strin
       const text = await (await admin('/metrics')).text()
       const line = text.split('\n').find((each) => each.startsWith(`${name} `))
       return line === undefined ? undefined : Number(line.slice(name.length + 1))
+    },
+    async takenIn(revision) {
+      await waitFor(async () => (await installation.overview()).revision === revision && (await installation.metric('tenantry_workqueue_depth')) === 0, `${revision} is taken in`, PATIENCE_MS)
     },
     tenantsJson: (shard = 'sq-000') => JSON.parse(readFileSync(tenantsJsonPath(home, shard), 'utf8')) as TenantsFile,
     keysOf: (tenant, shard) => Object.entries(installation.tenantsJson(shard).tenants).flatMap(([key, { name }]) => (name === tenant ? [key] : [])),

@@ -36,7 +36,7 @@ export interface Shop {
   post(body: string, secret?: string): Promise<Response>
 }
 
-/** `webhookUrl` is asked at each delivery: the controller may not be up yet. Closed after the test, or after the file with `afterAll`. */
+/** `webhookUrl` is asked at each delivery: the controller may not be up yet. Closed after the test, unless `atEnd` sees to it. */
 export async function openShop(webhookUrl: () => string, options: Partial<StripeDoubleOptions> = {}, atEnd: (close: () => Promise<void>) => unknown = onTestFinished): Promise<Shop> {
   const prices = samplePrices()
   const double = await createStripeDouble({ port: 0, webhookUrl, webhookSecret: WEBHOOK_SECRET, secretKey: SECRET_KEY, now: () => new Date(), catalog: () => prices, ...options })
