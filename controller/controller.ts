@@ -17,6 +17,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { startPayments, type Payments } from './payments.ts'
 import { createExecutor } from './reconcile/executor.ts'
 import { createLastApplied } from './reconcile/last-applied.ts'
+import { createLimitInForce } from './reconcile/limit-in-force.ts'
 import { createLoop, type Loop } from './reconcile/loop.ts'
 import type { ReconcileDependencies } from './reconcile/ports.ts'
 import { createWorld, type World } from './reconcile/world.ts'
@@ -73,7 +74,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const runtime = createDockerRuntime({ docker: connectEngine(settings.dockerHost), installation: installation.id, now: machine.now, log })
   await refuseSecondController(settings.home)
   const routes = createRouteWriter(routesFolder(settings.home), { links: () => installation.catalog.platform?.spec.links ?? {}, now: machine.now })
-  const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, lastApplied: createLastApplied(stores, installation.catalog) })
+  const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, limitInForce: createLimitInForce(stores.meta), lastApplied: createLastApplied(stores, installation.catalog) })
   /** Parts that refer to each other meet here once both are made. */
   const late: { payments?: Payments; loop?: Loop } = {}
   const inbox = createInbox(stores.durable, { now: machine.now, mark: createTimeline(stores.durable).mark })

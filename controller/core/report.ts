@@ -2,7 +2,7 @@
 import type { Catalog } from './catalog.ts'
 import { diffTenant, orderChanges, takesOut, type TenantChange } from './change-set.ts'
 import { containerNeeds } from './container.ts'
-import { gateDeletions } from './deletion-gate.ts'
+import { gateDeletions, NO_LIMIT_KNOWN, stricterLimit, type DeletionLimit } from './deletion-gate.ts'
 import { desireTenant, type DesiredTenant } from './desired.ts'
 import type { Plan, TenantId, Timestamp } from './specs.ts'
 
@@ -50,11 +50,13 @@ export interface Side {
   readonly catalog: Catalog
   readonly desired: DesiredById
   readonly totals: Totals
+  /** Kept as a value, since the catalog may move on. */
+  readonly deletionLimit: DeletionLimit | undefined
 }
 
 export function sideOf(catalog: Catalog, now: Timestamp): Side {
   const desired = desiredOf(catalog, now)
-  return { catalog, desired, totals: totalsOf(catalog, desired) }
+  return { catalog, desired, totals: totalsOf(catalog, desired), deletionLimit: catalog.platform?.spec.deletionLimit }
 }
 
 /** Compares two revisions. A tenant whose file became invalid stays at its last good spec, so it is no change. */
@@ -67,7 +69,7 @@ export function compare(base: Side, head: Side): Report {
   }
   const leaving = changes.filter(({ action }) => takesOut(action))
   // The loop goes by the new revision's platform as well.
-  const limit = head.catalog.platform?.spec.deletionLimit ?? { count: 0, sharePercent: 0 }
+  const limit = stricterLimit(base.deletionLimit ?? head.deletionLimit ?? NO_LIMIT_KNOWN, head.deletionLimit ?? NO_LIMIT_KNOWN)
   const gate = leaving.length === 0 ? { kind: 'open' as const } : gateDeletions(limit, base.desired.size, leaving.length)
   const approval: Risk[] = gate.kind === 'held' ? [{ kind: 'approval-needed', tenant: undefined, message: `${gate.asked} tenants would be taken out of service; ${gate.allowed} a revision are let through without approval` }] : []
   return { changes: orderChanges(changes), before: base.totals, after: head.totals, risks: [...approval, ...changes.flatMap((change) => risksOf(change, base, head))], approvalNeeded: gate.kind === 'held' }

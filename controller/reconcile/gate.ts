@@ -1,12 +1,9 @@
 /** Holds back what takes more tenants out of service in one revision than the platform allows, until a person approves exactly that set. */
 import { takesOut } from '../core/change-set.ts'
-import { gateDeletions, type DeletionLimit } from '../core/deletion-gate.ts'
+import { gateDeletions, NO_LIMIT_KNOWN, type DeletionLimit } from '../core/deletion-gate.ts'
 import type { CommitId } from '../core/specs.ts'
 import type { Deletions } from '../store/deletions.ts'
 import type { Proposal } from './world.ts'
-
-/** Nothing is let through by itself while no platform file can be read. */
-const NO_LIMIT_KNOWN: DeletionLimit = { count: 0, sharePercent: 0 }
 
 /** Answers the proposals with those that must wait turned into "leave it". What waits is kept in the store; what came back is forgotten there. */
 export function gate(proposals: readonly Proposal[], { revision, limit = NO_LIMIT_KNOWN, total, deletions }: { readonly revision: CommitId; readonly limit: DeletionLimit | undefined; readonly total: number; readonly deletions: Deletions }): readonly Proposal[] {

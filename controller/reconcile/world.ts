@@ -5,12 +5,14 @@
  */
 import type { Catalog, Entry } from '../core/catalog.ts'
 import { diffTenant, type TenantChange } from '../core/change-set.ts'
+import { stricterLimit } from '../core/deletion-gate.ts'
 import { desireTenant, type DesiredTenant } from '../core/desired.ts'
 import { earliest, isPast } from '../core/keys.ts'
 import type { Finding } from '../core/problem.ts'
 import type { BlobId, CommitId, Tenant, TenantId, Timestamp } from '../core/specs.ts'
 import type { Deletions } from '../store/deletions.ts'
 import { gate } from './gate.ts'
+import type { LimitInForce } from './limit-in-force.ts'
 import type { LastApplied } from './last-applied.ts'
 
 /** What is wanted of one tenant. */
@@ -43,6 +45,7 @@ export interface World {
 export interface WorldOptions {
   readonly catalog: Catalog
   readonly deletions: Deletions
+  readonly limitInForce: LimitInForce
   /** For tenants that this process has not served yet. */
   readonly lastApplied: LastApplied
 }
@@ -57,7 +60,7 @@ export interface Proposal {
   readonly nextAt?: Timestamp | undefined
 }
 
-export function createWorld({ catalog, deletions, lastApplied }: WorldOptions): World {
+export function createWorld({ catalog, deletions, limitInForce, lastApplied }: WorldOptions): World {
   const targets = new Map<TenantId, Target>()
   const inForce = new Map<TenantId, DesiredTenant>()
   const timers = new Map<TenantId, Timestamp>()
@@ -116,7 +119,9 @@ export function createWorld({ catalog, deletions, lastApplied }: WorldOptions): 
           deletions.forget(id)
         } else proposals.push(proposal)
       }
-      const gated = gate(proposals, { revision, limit: catalog.platform?.spec.deletionLimit, total: inForce.size, deletions })
+      const limit = catalog.platform?.spec.deletionLimit
+      const gated = gate(proposals, { revision, limit: limit && stricterLimit(limitInForce.get() ?? limit, limit), total: inForce.size, deletions })
+      if (limit !== undefined) limitInForce.set(limit)
       for (const proposal of gated) settle(proposal)
       return gated.flatMap(({ change }) => change ?? [])
     },

@@ -13,6 +13,7 @@ import type { Stores } from '../../controller/installation.ts'
 import { createKeyring } from '../../controller/keyring.ts'
 import { createLastApplied } from '../../controller/reconcile/last-applied.ts'
 import type { ReconcileDependencies } from '../../controller/reconcile/ports.ts'
+import { createLimitInForce } from '../../controller/reconcile/limit-in-force.ts'
 import { createWorld } from '../../controller/reconcile/world.ts'
 import type { ContainerRuntime, Ensured } from '../../controller/runtime/port.ts'
 import { shardFolders } from '../../controller/sq/files.ts'
@@ -78,7 +79,7 @@ export function createCore({ home = tempFolder('core'), files = SHARED }: CoreOp
   const catalog = createCatalog()
   const fakes: Fakes = { calls: [], routes: new Map(), containers: new Set(), ports: new Map([[shard(0), 11_000], [shard(1), 11_001]]), faults: new Map(), afterCall: () => undefined, repairs: [], ensured: {}, containerPort: 1 }
   const outcomes: string[] = []
-  const world = createWorld({ catalog, deletions: stores.deletions, lastApplied: createLastApplied(stores, catalog) })
+  const world = createWorld({ catalog, deletions: stores.deletions, limitInForce: createLimitInForce(stores.meta), lastApplied: createLastApplied(stores, catalog) })
   const core: Core = {
     fakes,
     stores,

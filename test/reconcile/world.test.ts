@@ -173,6 +173,14 @@ describe('the deletion limit', () => {
     expect(actions(core.deps.world.advance([userId(1), userId(2), userId(3)], rev(2), NOW))).toEqual(['remove user001', 'remove user002', 'remove user003'])
   })
 
+  test('is the one before the revision where the revision itself raises it', () => {
+    const core = createCore({ files: four })
+    const raised = platform({ deletionLimit: { count: 1_000, sharePercent: 100 } })
+    expect(core.take([put(raised), ...tenants(1, 3).map((spec) => remove(spec))])).toEqual([])
+    expect(core.deps.world.counts.awaitingApproval).toBe(3)
+    expect(actions(core.take([remove(tenant('user004'))], rev(2)))).toEqual(['remove user004'])
+  })
+
   test('forgets a removal that was taken back', () => {
     const core = createCore({ files: four })
     core.take(tenants(1, 3).map((spec) => remove(spec)))
