@@ -15,8 +15,8 @@ export interface MasterSecret {
  */
 export function parseMasterKey(text: string): MasterSecret[] {
   const secrets = text.trim().split(/[\s,]+/).map((part, index) => {
-    const [, version, hex] = /^(\d{1,6}):([0-9a-f]{64,})$/i.exec(part) ?? []
-    if (version === undefined || hex === undefined) throw new Error(`entry ${index + 1} is not VERSION:HEX with at least 64 hex digits`)
+    const [, version, hex] = /^(\d{1,6}):((?:[0-9a-f]{2}){32,})$/i.exec(part) ?? []
+    if (version === undefined || hex === undefined) throw new Error(`entry ${index + 1} is not VERSION:HEX with at least 64 hex digits, two for each byte`)
     return { version: Number(version), hex: hex.toLowerCase() }
   })
   const versions = new Set(secrets.map(({ version }) => version))

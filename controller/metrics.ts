@@ -76,7 +76,8 @@ function addStateGauges(registers: Registry[], { loop, world, now, inbox }: Metr
   }
   gauge('tenantry_workqueue_depth', 'Tenants that wait or are worked on.', () => loop()?.queueDepth ?? 0)
   gauge('tenantry_last_success_timestamp_seconds', 'When the repository was last looked at with success; 0 for never.', () => (loop()?.lastSuccessAt?.getTime() ?? 0) / 1000)
-  gauge('tenantry_seconds_since_success', 'Age of the last look at the repository that succeeded.', () => (now().getTime() - (loop()?.lastSuccessAt?.getTime() ?? now().getTime())) / 1000)
+  const startedAt = now()
+  gauge('tenantry_seconds_since_success', 'Age of the last look at the repository that succeeded; since the start where none has yet.', () => (now().getTime() - (loop()?.lastSuccessAt ?? startedAt).getTime()) / 1000)
   gauge('tenantry_ready', 'Whether the first look of this process is done.', () => Number(loop()?.ready ?? false))
   gauge('tenantry_tenants_on_hold', 'Tenants that are left alone by spec.hold.', () => world.counts.held)
   gauge('tenantry_removals_awaiting_approval', 'Tenants whose removal is above the deletion limit.', () => world.counts.awaitingApproval)

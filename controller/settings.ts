@@ -96,7 +96,8 @@ function createReader(environment: Environment, folder: string, problems: string
     try {
       return readFileSync(path.resolve(folder, file), 'utf8').trim() || undefined
     } catch {
-      problems.push(`${name}_FILE names a file that cannot be read: ${file}`)
+      // Its value is not said: a secret is easily set here instead of the path of its file.
+      problems.push(`${name}_FILE does not name a file that can be read. Give the path of a file that holds the value.`)
       return undefined
     }
   }
