@@ -4,8 +4,10 @@
  */
 import type Stripe from 'stripe'
 import { backoffMs } from '../../controller/core/backoff.ts'
+import type { CatalogView } from '../../controller/core/catalog-view.ts'
 import { allocatePurchases, type Purchase, type PurchaseOutcome } from '../../controller/core/purchase.ts'
 import type { CommitId, Tenant, TenantId } from '../../controller/core/specs.ts'
+import { parseTenantNumber } from '../../controller/core/tenant-id.ts'
 import type { HighestNumbers } from '../../controller/store/highest-numbers.ts'
 import type { Inbox, OpenEvent, Settlement } from '../../controller/store/inbox.ts'
 import type { Timeline } from '../../controller/store/timeline.ts'
@@ -41,6 +43,9 @@ type Verdict =
   | { readonly kind: 'ignored'; readonly reason: 'not-ours' | 'never-paid'; readonly note: string }
   | { readonly kind: 'held'; readonly reason: string; readonly detail: string }
   | { readonly kind: 'retry'; readonly reason: 'unpaid' | 'stripe-failed' | 'write-failed'; readonly note: string; readonly inMs: number }
+
+/** What a purchase came to; a held one is never written. */
+type Outcome = PurchaseOutcome | { readonly kind: 'held'; readonly reason: 'no-id-left'; readonly detail: string }
 
 interface Bought {
   readonly event: OpenEvent
@@ -112,7 +117,7 @@ async function commit(options: PurchaseBatchOptions, bought: readonly Bought[], 
 }
 
 /** Numbers are raised in the store before the push. After a refused push the same numbers may be given again: nobody saw them. */
-function createDecide({ highestNumbers, inbox, now, masterVersion, stringify }: PurchaseBatchOptions, bought: readonly Bought[]): Decide<PurchaseOutcome[]> {
+function createDecide({ highestNumbers, inbox, now, masterVersion, stringify }: PurchaseBatchOptions, bought: readonly Bought[]): Decide<Outcome[]> {
   const before = new Map<string, number>()
   const highestNumber = (product: string): number => {
     if (!before.has(product)) before.set(product, highestNumbers.get(product))
@@ -121,7 +126,8 @@ function createDecide({ highestNumbers, inbox, now, masterVersion, stringify }: 
   return (catalog) => {
     const purchases = bought.map(({ purchase }) => purchase)
     const nonces = bought.map(({ nonce }) => nonce)
-    const result = allocatePurchases(catalog, purchases, { highestNumber, servedBy: inbox.servedBy, now: now().toISOString(), nonces, masterVersion })
+    const inputs = { highestNumber, servedBy: inbox.servedBy, now: now().toISOString(), nonces, masterVersion }
+    const result = allocatePurchases(catalog, purchases, inputs).map((outcome) => usable(catalog, outcome))
     const provisioned = result.flatMap((outcome, index): Provisioned[] => {
       const { event } = bought[index]!
       return outcome.kind === 'provision' ? [{ outcome, event: event.id, trace: event.trace }] : []
@@ -130,6 +136,15 @@ function createDecide({ highestNumbers, inbox, now, masterVersion, stringify }: 
     const request = purchaseCommit(provisioned, stringify)
     return request === undefined ? { result } : { commit: request, result }
   }
+}
+
+/** A file with a huge number in its name, valid or not, uses up all numbers: then the payment waits for a person instead of becoming a file that nobody takes in. */
+function usable(catalog: CatalogView, outcome: PurchaseOutcome): Outcome {
+  if (outcome.kind !== 'provision') return outcome
+  const { metadata, spec } = outcome.tenant
+  const product = catalog.product(spec.product)
+  if (product !== undefined && parseTenantNumber(product, metadata.name) !== undefined) return outcome
+  return { kind: 'held', reason: 'no-id-left', detail: `the next id of ${spec.product} would be ${metadata.name}, which is none: look for a file under tenants/ with a number far above the others` }
 }
 
 function highestOf(provisioned: readonly Provisioned[]): Map<string, number> {
@@ -141,7 +156,7 @@ function highestOf(provisioned: readonly Provisioned[]): Map<string, number> {
   return highest
 }
 
-function verdictOf(outcome: PurchaseOutcome): Verdict {
+function verdictOf(outcome: Outcome): Verdict {
   switch (outcome.kind) {
     case 'provision':
       return { kind: 'done', reason: 'provisioned', tenant: outcome.tenant.metadata.name }

@@ -291,6 +291,16 @@ describe('trouble on the way', () => {
     expect(ids(shop.repository)).toEqual(['user001'])
   })
 
+  it('with a file that took the last number keeps the payment for a person, and writes no tenant that nobody takes in', async () => {
+    const shop = await openShop()
+    shop.options.highestNumbers.raise('sq', 999_999_999_999_999)
+    await shop.tell(await shop.buy(1))
+    await shop.work()
+    expect([shop.repository.commits.length, shop.states()]).toEqual([0, { held: 1 }])
+    expect(shop.holds()).toEqual([expect.stringMatching(/^no-id-left: the next id of sq would be user1000000000000000, which is none/)])
+    expect(shop.options.highestNumbers.get('sq')).toBe(999_999_999_999_999)
+  })
+
   it('with the repository keeps the purchases for later', async () => {
     const shop = await openShop()
     await shop.tell(await shop.buy(1))
