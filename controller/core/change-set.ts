@@ -3,7 +3,7 @@
  * the loop does, what `tenantry plan` shows and what the audit trail says.
  */
 import type { DesiredTenant } from './desired.ts'
-import type { KeySpec, SshProfile, TenantId } from './specs.ts'
+import type { KeySpec, Limits, SshProfile, TenantId } from './specs.ts'
 import { compareIds } from './tenant-id.ts'
 
 export interface FieldChange {
@@ -69,7 +69,8 @@ export function orderChanges(changes: Iterable<TenantChange>): TenantChange[] {
   return [...changes].sort((a, b) => Number(isStop(b.action)) - Number(isStop(a.action)) || compareIds(a.tenant, b.tenant))
 }
 
-const NOT_COMPARED = new Set<keyof DesiredTenant>(['tenant', 'nextChangeAt', 'limits', 'keys', 'place', 'profiles'])
+const NO_LIMITS: Limits = {}
+const NOT_COMPARED = new Set<keyof DesiredTenant>(['tenant', 'nextChangeAt', 'limits', 'fairUse', 'keys', 'place', 'profiles'])
 
 function diffFields(before: DesiredTenant, after: DesiredTenant): FieldChange[] {
   const fields: FieldChange[] = []
@@ -79,9 +80,11 @@ function diffFields(before: DesiredTenant, after: DesiredTenant): FieldChange[] 
   for (const name of Object.keys(after) as (keyof DesiredTenant)[]) {
     if (!NOT_COMPARED.has(name)) compare(name, before[name], after[name])
   }
-  if (before.limits !== after.limits) {
-    const names = new Set([...Object.keys(before.limits), ...Object.keys(after.limits)]) as Set<keyof DesiredTenant['limits']>
-    for (const name of names) compare(`limits.${name}`, before.limits[name], after.limits[name])
+  for (const group of ['limits', 'fairUse'] as const) {
+    const [from, to] = [before[group] ?? NO_LIMITS, after[group] ?? NO_LIMITS]
+    if (from === to) continue
+    const names = new Set([...Object.keys(from), ...Object.keys(to)]) as Set<keyof Limits>
+    for (const name of names) compare(`${group}.${name}`, from[name], to[name])
   }
   compare('place', showPlace(before), showPlace(after))
   compareLists('keys', before.keys, after.keys, briefKey, fields)

@@ -17,6 +17,8 @@ export interface DesiredTenant {
   readonly state: TenantState
   readonly stateReason: string | undefined
   readonly limits: Limits
+  /** What limits that say `unlimited` stay under, as the plan states it. */
+  readonly fairUse?: Limits
   /** Neither revoked nor expired. Known to the gateway in every state; known to SQ only while active. */
   readonly keys: readonly KeySpec[]
   readonly createdAt: Timestamp
@@ -40,6 +42,7 @@ export function desireTenant(tenant: Tenant, product: Product, plan: Plan, now: 
     state: spec.state,
     stateReason: spec.stateReason,
     limits: mergeLimits(plan.spec.limits, spec.limits),
+    ...(plan.spec.fairUse !== undefined && { fairUse: plan.spec.fairUse }),
     keys: liveKeys(spec.keys, now),
     createdAt: createdAt(spec.keys),
     place: shard === undefined ? { kind: 'container' } : { kind: 'shard', shard: shard.name },

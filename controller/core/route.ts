@@ -7,6 +7,7 @@
  */
 import type { DesiredTenant } from './desired.ts'
 import { earliest } from './keys.ts'
+import type { ShardName } from './placement.ts'
 import type { KeySpec, Limits, TenantId, TenantState, Timestamp } from './specs.ts'
 
 export interface SnapshotHeader {
@@ -33,6 +34,10 @@ export interface Route {
   readonly upstream?: { readonly host: string; readonly port: number }
   readonly waiting?: string
   readonly limits: Limits
+  /** What limits that say `unlimited` stay under. */
+  readonly fairUse?: Limits
+  /** The shard whose folder under HOME holds the tenant's data; absent where only its instance knows what it stores. */
+  readonly shard?: ShardName
   /** Set until the first successful request was reported: the last step of a purchase's timeline. */
   readonly awaitingFirstUse?: boolean
 }
@@ -68,6 +73,8 @@ export function routeOf({ desired, api, upstream, waiting, digestOf, awaitingFir
     ...(upstream && { upstream }),
     ...(waiting !== undefined && { waiting }),
     limits: desired.limits,
+    ...(desired.fairUse !== undefined && { fairUse: desired.fairUse }),
+    ...(desired.place.kind === 'shard' && { shard: desired.place.shard }),
     ...(awaitingFirstUse && { awaitingFirstUse }),
   }
 }

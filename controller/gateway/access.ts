@@ -11,7 +11,16 @@ export type Credentials = { readonly kind: 'none' } | { readonly kind: 'key'; re
 
 export type Access =
   | { readonly kind: 'granted'; readonly key: string; readonly entry: TableKey; readonly upstream: Upstream }
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly product?: string }
+  | Refused
+
+export type Identity = { readonly kind: 'known'; readonly key: string; readonly entry: TableKey } | Refused
+
+/** `entry` is there where the key is known. */
+export interface Refused {
+  readonly kind: 'refused'
+  readonly refusal: Refusal
+  readonly entry?: TableKey
+}
 
 const KEY_PREFIX = 'pmb-v1-'
 
@@ -54,18 +63,27 @@ export interface AccessContext {
   readonly digestOf: (key: string) => string
 }
 
-export function decideAccess(credentials: Credentials, path: string, { table, links, nowMs, digestOf }: AccessContext): Access {
+/** Whose key it is, whatever the state of the account. */
+export function findEntry(credentials: Credentials, { table, nowMs, digestOf }: AccessContext): Identity {
   if (credentials.kind === 'none') return refused(REFUSALS.keyMissing)
   if (credentials.kind === 'conflict') return refused(REFUSALS.keysConflict)
   const { key } = credentials
   if (!isWellFormedKey(key)) return refused(REFUSALS.keyMalformed)
   const entry = table.findKey(digestOf(key))
   if (entry === undefined || entry.expiresAtMs <= nowMs) return refused(REFUSALS.keyInvalid)
+  return { kind: 'known', key, entry }
+}
+
+export function decideAccess(credentials: Credentials, path: string, context: AccessContext): Access {
+  const identity = findEntry(credentials, context)
+  if (identity.kind === 'refused') return identity
+  const { key, entry } = identity
+  const { links } = context
   const { product, state, stateReason, api, upstream, waiting } = entry.route
-  if (state === 'suspended') return refused(suspended(stateReason, links), product)
-  if (state === 'ended') return refused(ended(links), product)
-  if (api === undefined || !isUnder(path, api)) return refused(otherProduct(product, api), product)
-  if (upstream === undefined) return refused(notReady(waiting), product)
+  if (state === 'suspended') return refused(suspended(stateReason, links), entry)
+  if (state === 'ended') return refused(ended(links), entry)
+  if (api === undefined || !isUnder(path, api)) return refused(otherProduct(product, api), entry)
+  if (upstream === undefined) return refused(notReady(waiting), entry)
   return { kind: 'granted', key, entry, upstream }
 }
 
@@ -74,8 +92,8 @@ export function isUnder(path: string, api: string): boolean {
   return path.startsWith(api) || (api.endsWith('/') && path.length === api.length - 1 && api.startsWith(path))
 }
 
-function refused(refusal: Refusal, product?: string): Access {
-  return product === undefined ? { kind: 'refused', refusal } : { kind: 'refused', refusal, product }
+function refused(refusal: Refusal, entry?: TableKey): Refused {
+  return entry === undefined ? { kind: 'refused', refusal } : { kind: 'refused', refusal, entry }
 }
 
 function suspended(reason: string | undefined, { payment, support }: Links): Refusal {

@@ -14,6 +14,8 @@ const ONE_WRITE_BYTES = 16 * 1024
 export interface AnswerWriterOptions {
   readonly response: ServerResponse
   readonly requestId: string
+  /** The gateway's own, in place of the instance's of the same name. */
+  readonly limitHeaders: readonly string[]
   /** The client asked with HEAD, the instance was asked with GET. */
   readonly discardBody: boolean
   readonly budget: ByteBudget
@@ -26,14 +28,14 @@ export interface AnswerWriter extends AnswerSink {
   readonly bodyBytes: number
 }
 
-export function createAnswerWriter({ response, requestId, discardBody, budget, bufferBytes }: AnswerWriterOptions): AnswerWriter {
+export function createAnswerWriter({ response, requestId, limitHeaders, discardBody, budget, bufferBytes }: AnswerWriterOptions): AnswerWriter {
   let answer: AnswerHead | undefined
   let sent = false
   let bodyBytes = 0
 
   function sendHead(length: number | undefined): void {
     sent = true
-    response.writeHead(answer!.status, outgoingHeaders(answer!, length, requestId))
+    response.writeHead(answer!.status, outgoingHeaders(answer!, length, requestId, limitHeaders))
   }
 
   function write(bytes: Buffer): boolean {
@@ -77,7 +79,7 @@ function hasBody(status: number): boolean {
 }
 
 /** `Date` is added by Node where the instance sent none. */
-function outgoingHeaders({ status, headers }: AnswerHead, length: number | undefined, requestId: string): string[] {
+function outgoingHeaders({ status, headers }: AnswerHead, length: number | undefined, requestId: string, limitHeaders: readonly string[]): string[] {
   const named = connectionNames(headers)
   const outgoing: string[] = []
   let typed = !hasBody(status)
@@ -85,6 +87,7 @@ function outgoingHeaders({ status, headers }: AnswerHead, length: number | undef
   for (let i = 0; i < headers.length; i += 2) {
     const lower = headers[i]!.toLowerCase()
     if (lower === 'content-length' || lower === 'x-request-id' || isHopByHop(lower, named)) continue
+    if (limitHeaders.length > 0 && (lower === 'ratelimit' || lower === 'ratelimit-policy')) continue
     if (lower === 'content-type') typed = true
     if (lower === 'access-control-allow-origin') cors = true
     outgoing.push(headers[i]!, headers[i + 1]!)
@@ -93,6 +96,7 @@ function outgoingHeaders({ status, headers }: AnswerHead, length: number | undef
   if (!typed) outgoing.push('Content-Type', 'text/plain; charset=utf-8', 'X-Content-Type-Options', 'nosniff')
   if (!cors) outgoing.push(...CORS_ORIGIN)
   if (length !== undefined && status !== 204) outgoing.push('Content-Length', String(length))
+  for (const header of limitHeaders) outgoing.push(header)
   outgoing.push('X-Request-Id', requestId)
   return outgoing
 }

@@ -1,22 +1,16 @@
-/** A customer's request on its way: key, tenant, body, instance, answer, count. Joins the parts; each decision is made in its own file. */
+/** Where a customer's request begins: whose key it is, what it may not do, and on it goes. What the gateway answers by itself ends here. */
 import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { decideAccess, findCredentials, isUnder, type Access } from './access.ts'
-import type { ByteBudget } from './byte-budget.ts'
-import type { FirstUse } from './first-use.ts'
-import type { ForwardJob, ForwardOutcome } from './forward.ts'
+import { decideAccess, findCredentials, findEntry, isUnder, type AccessContext } from './access.ts'
 import type { Log } from './log.ts'
-import type { Metrics } from './metrics.ts'
+import { createPassage, type PassageParts } from './passage.ts'
 import { answerRefusal, CORS_ORIGIN, REFUSALS, type Refusal } from './refusal.ts'
-import { hasBody, readBody } from './request-body.ts'
 import type { Target } from './request-target.ts'
-import type { RouteReader } from './route-reader.ts'
-import type { TableRoute } from './route-table.ts'
-import type { GatewaySettings } from './settings.ts'
-import { containerHead, isSafe, speaksSq, sqHead, type OutgoingRequest } from './upstream-head.ts'
+import type { TableKey } from './route-table.ts'
 
 /** Paths that are customers' whatever products there are, so that a page never answers where an API is expected. */
 const ALWAYS = ['/api/v2/', '/api/v1/']
+const USAGE = '/api/usage'
 const NO_PRODUCT = 'none'
 const PREFLIGHT = [
   ...CORS_ORIGIN,
@@ -25,13 +19,8 @@ const PREFLIGHT = [
   ...['Access-Control-Max-Age', '86400'],
 ]
 
-export interface DataPathParts {
-  readonly routes: RouteReader
-  readonly forward: (job: ForwardJob) => void
-  readonly budget: ByteBudget
-  readonly firstUse: FirstUse
-  readonly metrics: Metrics
-  readonly settings: GatewaySettings
+export interface DataPathParts extends PassageParts {
+  readonly usageReport: (entry: TableKey) => Promise<object>
   readonly log: Log
   readonly now: () => Date
 }
@@ -51,11 +40,13 @@ export interface DataPath {
 }
 
 export function createDataPath(parts: DataPathParts): DataPath {
-  const { routes, metrics, settings, budget } = parts
+  const { routes, metrics, metering } = parts
+  const pass = createPassage(parts, refuse)
 
-  function refuse({ response, requestId, expectsContinue }: Incoming, refusal: Refusal, product = NO_PRODUCT): void {
+  function refuse({ response, requestId, expectsContinue }: Incoming, refusal: Refusal, entry?: TableKey): void {
     metrics.refusal(refusal.code)
-    metrics.request(product, refusal.status)
+    metrics.request(entry?.route.product ?? NO_PRODUCT, refusal.status)
+    metering.refused(requestId, refusal, entry)
     if (response.destroyed) return
     // A client that waits for leave may or may not send its body after a refusal: only a new connection is clear.
     if (expectsContinue) response.shouldKeepAlive = false
@@ -70,84 +61,41 @@ export function createDataPath(parts: DataPathParts): DataPath {
     }
     const { table, links } = routes
     if (table === undefined) return refuse(incoming, REFUSALS.routesMissing)
-    const access = decideAccess(findCredentials(request.rawHeaders), target.path, { table, links, nowMs: parts.now().getTime(), digestOf })
-    if (access.kind === 'refused') return refuse(incoming, access.refusal, access.product)
-    const { route } = access.entry
-    const sq = speaksSq(route.api)
-    if (sq && request.method === 'HEAD' && !isSafe('HEAD', target.path, true)) return refuse(incoming, REFUSALS.readOnlyMethod, route.product)
-    if (!hasBody(request)) return send(incoming, access, [], 0)
-    receive(incoming, access)
-  }
-
-  function receive(incoming: Incoming, access: Granted): void {
-    const { request, response, expectsContinue } = incoming
-    const { route } = access.entry
-    const maxMb = bodyLimitMb(route, settings)
-    readBody(request, maxMb * 1024 * 1024, budget, (end) => {
-      if (end.kind === 'too-large') return refuse(incoming, bodyTooLarge(maxMb), route.product)
-      if (end.kind === 'no-memory') return refuse(incoming, REFUSALS.memoryFull, route.product)
-      send(incoming, access, end.pieces, end.bytes, end.release)
-    })
-    if (expectsContinue && !response.writableEnded) response.writeContinue()
-  }
-
-  function send(incoming: Incoming, access: Granted, body: readonly Buffer[], bodyBytes: number, release?: () => void): void {
-    const { request, response, target, requestId } = incoming
-    const { key, entry, upstream } = access
-    const { route } = entry
-    const method = request.method!
-    const sq = speaksSq(route.api)
-    const outgoing: OutgoingRequest = {
-      method,
-      target: target.full,
-      rawHeaders: request.rawHeaders,
-      bodyBytes,
-      requestId,
-      clientAddress: request.socket.remoteAddress ?? '',
-      host: request.headers.host ?? '',
+    const context: AccessContext = { table, links, nowMs: parts.now().getTime(), digestOf }
+    const credentials = findCredentials(request.rawHeaders)
+    if (target.path === USAGE) {
+      const identity = findEntry(credentials, context)
+      return identity.kind === 'refused' ? refuse(incoming, identity.refusal) : answerUsage(incoming, identity.entry)
     }
-    parts.forward({
-      response,
-      requestId,
-      tenant: route.tenant,
-      upstream,
-      head: sq ? sqHead(outgoing, key) : containerHead(outgoing, route.tenant, entry.id),
-      body,
-      safe: isSafe(method, target.path, sq),
-      method,
-      sq,
-      done(outcome) {
-        release?.()
-        record(incoming, route, bodyBytes, outcome)
-      },
-    })
+    const access = decideAccess(credentials, target.path, context)
+    if (access.kind === 'refused') refuse(incoming, access.refusal, access.entry)
+    else pass(incoming, access)
   }
 
-  function record(incoming: Incoming, route: TableRoute, bytesIn: number, outcome: ForwardOutcome): void {
-    if (outcome.kind !== 'answered' && outcome.upstreamError) metrics.upstreamError(route.product)
-    if (outcome.kind === 'refused') return refuse(incoming, outcome.refusal, route.product)
-    const answered = outcome.kind === 'answered'
-    metrics.request(route.product, answered ? outcome.status : 0)
-    metrics.bytes(route.product, bytesIn, answered ? outcome.bytesOut : 0)
-    if (answered && outcome.status >= 200 && outcome.status < 300 && route.awaitingFirstUse) parts.firstUse.succeeded(route.tenant)
+  /** In every state of the account, and never counted. */
+  function answerUsage(incoming: Incoming, entry: TableKey): void {
+    const { request, response, requestId } = incoming
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(incoming, REFUSALS.getOnly, entry)
+    parts.usageReport(entry).then(
+      (report) => {
+        const body = JSON.stringify(report)
+        const headers = ['Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body)), 'Cache-Control', 'no-store', 'X-Request-Id', requestId]
+        response.writeHead(200, [...headers, ...CORS_ORIGIN]).end(request.method === 'HEAD' ? undefined : body)
+        metrics.request(entry.route.product, 200)
+      },
+      (error: unknown) => {
+        parts.log.error({ err: error, requestId }, 'the usage report failed')
+        refuse(incoming, REFUSALS.internal, entry)
+      },
+    )
   }
 
   const owns = (path: string): boolean =>
-    ALWAYS.some((api) => isUnder(path, api)) || (routes.table?.apis.some((api) => isUnder(path, api)) ?? false)
+    ALWAYS.some((api) => isUnder(path, api)) || path === USAGE || (routes.table?.apis.some((api) => isUnder(path, api)) ?? false)
 
   return { owns, handle }
 }
 
-type Granted = Extract<Access, { kind: 'granted' }>
-
 function digestOf(key: string): string {
   return hash('sha256', key, 'hex')
-}
-
-function bodyLimitMb({ limits: { bodyMb } }: TableRoute, { defaultBodyMb }: GatewaySettings): number {
-  return typeof bodyMb === 'number' ? bodyMb : defaultBodyMb
-}
-
-function bodyTooLarge(maxMb: number): Refusal {
-  return { status: 413, code: 'body-too-large', title: 'The body is too large', detail: `A request may hold ${maxMb} MB. Send it in smaller parts.` }
 }

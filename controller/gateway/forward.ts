@@ -15,6 +15,7 @@ import type { GatewaySettings } from './settings.ts'
 export interface ForwardJob {
   readonly response: ServerResponse
   readonly requestId: string
+  readonly limitHeaders: readonly string[]
   readonly tenant: string
   readonly upstream: Upstream
   readonly head: string
@@ -29,7 +30,8 @@ export interface ForwardJob {
 
 export type ForwardOutcome =
   | { readonly kind: 'answered'; readonly status: number; readonly bytesOut: number }
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly upstreamError: boolean }
+  /** `delivered`: the instance may have seen it. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly upstreamError: boolean; readonly delivered: boolean }
   /** The client went away, or the answer broke off in the middle and the client was cut off too. */
   | { readonly kind: 'broken'; readonly upstreamError: boolean }
 
@@ -62,7 +64,7 @@ export function createForwarder(parts: ForwarderParts): (job: ForwardJob) => voi
       finish({ kind: 'broken', upstreamError: false })
     })
     const ticket = admission.enter(job.upstream, begin)
-    if (ticket === undefined) finish({ kind: 'refused', refusal: REFUSALS.queueFull, upstreamError: false })
+    if (ticket === undefined) finish({ kind: 'refused', refusal: REFUSALS.queueFull, upstreamError: false, delivered: false })
   }
 }
 
@@ -78,6 +80,7 @@ function runAttempts(parts: ForwarderParts, job: ForwardJob, lane: Lane, setting
     const writer = createAnswerWriter({
       response,
       requestId: job.requestId,
+      limitHeaders: job.limitHeaders,
       discardBody: job.sq && job.method === 'HEAD',
       budget: parts.budget,
       bufferBytes: settings.answerBufferBytes,
@@ -122,7 +125,7 @@ function runAttempts(parts: ForwarderParts, job: ForwardJob, lane: Lane, setting
       return attempt()
     }
     parts.log.warn({ requestId: job.requestId, tenant: job.tenant, end }, 'an instance did not answer')
-    finish({ kind: 'refused', refusal: refusalFor(end), upstreamError: true })
+    finish({ kind: 'refused', refusal: refusalFor(end), upstreamError: true, delivered: end.kind !== 'not-delivered' })
   }
 
   attempt()

@@ -11,17 +11,19 @@ export interface Refusal {
   readonly title: string
   readonly detail: string
   readonly retryAfterSeconds?: number
-  /** Where a person goes on: to pay, to get help. */
+  /** Where a person goes on: to pay, to get help, to get more. */
   readonly link?: string
+  /** What the request was measured against: `limit` by its name in tenant files, its `value`, what is `used`, when it resets (`resetAt`). */
+  readonly measured?: Readonly<Record<string, string | number | boolean>>
   readonly headers?: readonly string[]
 }
 
 /** Browsers may call the API from any page: what opens it is the key, never a cookie. */
 export const CORS_ORIGIN: readonly string[] = ['Access-Control-Allow-Origin', '*']
-const CORS_EXPOSED = ['Access-Control-Expose-Headers', 'Retry-After, X-Request-Id']
+const CORS_EXPOSED = ['Access-Control-Expose-Headers', 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id']
 
-export function problemBody({ status, code, title, detail, retryAfterSeconds, link }: Refusal, requestId: string): string {
-  return JSON.stringify({ type: `urn:tenantry:problem:${code}`, title, status, detail, code, retryAfterSeconds, link, requestId })
+export function problemBody({ status, code, title, detail, retryAfterSeconds, link, measured }: Refusal, requestId: string): string {
+  return JSON.stringify({ type: `urn:tenantry:problem:${code}`, title, status, detail, code, ...measured, retryAfterSeconds, link, requestId })
 }
 
 export function problemHeaders({ retryAfterSeconds, headers }: Refusal, requestId: string, bodyBytes: number): string[] {
@@ -89,6 +91,13 @@ export const REFUSALS = {
     title: 'HEAD cannot change anything',
     detail: 'This path changes memory. Use GET or POST.',
     headers: ['Allow', 'GET, POST'],
+  },
+  getOnly: {
+    status: 405,
+    code: 'method-not-allowed',
+    title: 'This can only be read',
+    detail: 'Use GET.',
+    headers: ['Allow', 'GET, HEAD'],
   },
   notFound: { status: 404, code: 'not-found', title: 'There is nothing here', detail: 'No page and no API is under this path.' },
   routesMissing: {

@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto'
 import path from 'node:path'
 import type { Route, RouteKey, RouteRecord, SnapshotHeader } from '../core/route.ts'
-import type { TenantId } from '../core/specs.ts'
+import type { Limits, TenantId } from '../core/specs.ts'
 
 export type Links = SnapshotHeader['links']
 
@@ -55,10 +55,16 @@ export function encodePut(route: Route): string {
     api: route.api,
     upstream: route.upstream && { host: route.upstream.host, port: route.upstream.port },
     waiting: route.waiting,
-    limits: Object.fromEntries(Object.entries(route.limits).sort(([a], [b]) => (a < b ? -1 : 1))),
+    limits: orderedLimits(route.limits),
+    fairUse: route.fairUse && orderedLimits(route.fairUse),
+    shard: route.shard,
     awaitingFirstUse: route.awaitingFirstUse,
   }
   return `${JSON.stringify({ put })}\n`
+}
+
+function orderedLimits(limits: Limits): Limits {
+  return Object.fromEntries(Object.entries(limits).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function orderedKey(key: RouteKey): RouteKey {
@@ -97,7 +103,7 @@ function isRoute(value: unknown): value is Route {
   const route = value as Partial<Route>
   const named = typeof route.tenant === 'string' && typeof route.product === 'string' && typeof route.plan === 'string'
   const known = route.state === 'active' || route.state === 'suspended' || route.state === 'ended'
-  return named && known && Array.isArray(route.keys) && route.keys.every(isRouteKey) && isLimits(route.limits) && isReachable(route)
+  return named && known && Array.isArray(route.keys) && route.keys.every(isRouteKey) && isLimits(route.limits) && isPlaced(route) && isReachable(route)
 }
 
 function isRouteKey(key: unknown): key is RouteKey {
@@ -108,6 +114,10 @@ function isRouteKey(key: unknown): key is RouteKey {
 
 function isLimits(limits: unknown): boolean {
   return typeof limits === 'object' && limits !== null
+}
+
+function isPlaced({ fairUse, shard }: Partial<Route>): boolean {
+  return (fairUse === undefined || isLimits(fairUse)) && (shard === undefined || (typeof shard === 'string' && !/[/\\]|^\.\.?$/.test(shard)))
 }
 
 function isReachable({ api, upstream }: Partial<Route>): boolean {

@@ -2,6 +2,7 @@
  * The routes in memory: from a key's digest to its tenant. No raw key is ever here. Built for a hundred thousand tenants: texts that
  * many routes share are kept once, and an expiry is a number, so that a look-up parses nothing.
  */
+import type { ShardName } from '../core/placement.ts'
 import type { Route, RouteRecord } from '../core/route.ts'
 import type { Limits, TenantId, TenantState } from '../core/specs.ts'
 
@@ -15,6 +16,8 @@ export interface TableRoute {
   readonly upstream: Upstream | undefined
   readonly waiting: string | undefined
   readonly limits: Limits
+  readonly fairUse: Limits | undefined
+  readonly shard: ShardName | undefined
   readonly awaitingFirstUse: boolean
   readonly digests: readonly string[]
 }
@@ -87,6 +90,8 @@ export function createRouteTable(): RouteTable {
       upstream: source.upstream === undefined ? undefined : shareUpstream(source.upstream),
       waiting: source.waiting,
       limits: share(source.limits),
+      fairUse: share(source.fairUse),
+      shard: share(source.shard),
       awaitingFirstUse: source.awaitingFirstUse === true,
       digests: source.keys.map((key) => key.digest),
     }

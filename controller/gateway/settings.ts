@@ -22,6 +22,8 @@ export interface GatewaySettings {
   readonly queuePerUpstream: number
   readonly controlAnswerTimeoutMs: number
   readonly drainMs: number
+  /** What a kill may lose of the counts. */
+  readonly usageFlushMs: number
 }
 
 export const DEFAULT_SETTINGS: GatewaySettings = Object.freeze({
@@ -39,4 +41,5 @@ export const DEFAULT_SETTINGS: GatewaySettings = Object.freeze({
   queuePerUpstream: 2_000,
   controlAnswerTimeoutMs: 60_000,
   drainMs: 10_000,
+  usageFlushMs: 1_000,
 })

@@ -1,0 +1,46 @@
+/** Writes each request of a known key into the ledger: what passed, what came of it, what was refused. */
+import type { ForwardOutcome } from './forward.ts'
+import type { Account, Ledger } from './ledger.ts'
+import { refusalRecord } from './refusal-log.ts'
+import type { Refusal } from './refusal.ts'
+import type { TableKey } from './route-table.ts'
+import type { Allowance } from './allowance.ts'
+
+export interface Metering {
+  /** Let through: counts at once. */
+  passed(entry: TableKey): void
+  /** Let through before, and then came to nothing that the customer is answerable for, or to be charged for. */
+  takenBack(entry: TableKey, account: Account): void
+  ended(entry: TableKey, bytesIn: number, outcome: ForwardOutcome): void
+  refused(requestId: string, refusal: Refusal, entry: TableKey | undefined): void
+}
+
+export interface MeteringOptions {
+  readonly ledger: Ledger
+  readonly allowance: Allowance
+  readonly now: () => Date
+}
+
+export function createMetering({ ledger, allowance, now }: MeteringOptions): Metering {
+  const tallyOf = ({ id, route }: TableKey) => ledger.tally(route.tenant, id, now().getTime())
+
+  return {
+    passed(entry) {
+      tallyOf(entry).requests++
+    },
+    takenBack(entry, account) {
+      tallyOf(entry).requests--
+      allowance.giveBack(account)
+    },
+    ended(entry, bytesIn, outcome) {
+      const tally = tallyOf(entry)
+      tally.bytesIn += bytesIn
+      if (outcome.kind === 'answered') tally.bytesOut += outcome.bytesOut
+      if (outcome.kind === 'answered' ? outcome.status >= 500 : outcome.upstreamError) tally.errors++
+    },
+    refused(requestId, refusal, entry) {
+      if (entry !== undefined) tallyOf(entry).refused++
+      ledger.refused(refusalRecord(requestId, now(), refusal, entry))
+    },
+  }
+}

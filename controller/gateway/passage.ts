@@ -1,0 +1,177 @@
+/**
+ * The way of a request whose key is good: its tenant's limits, body, storage, instance, answer, count. Each decision is made in its own
+ * file. A request counts from the moment it is let through, until it is taken back because it came to nothing.
+ */
+import type { Access } from './access.ts'
+import type { Allowance } from './allowance.ts'
+import type { ByteBudget } from './byte-budget.ts'
+import { ceilingOf, type Ceiling } from '../core/quota.ts'
+import type { Incoming } from './data-path.ts'
+import type { FirstUse } from './first-use.ts'
+import type { ForwardJob, ForwardOutcome } from './forward.ts'
+import type { Account } from './ledger.ts'
+import { bodyTooLarge } from './limit-refusals.ts'
+import type { Metering } from './metering.ts'
+import type { Metrics } from './metrics.ts'
+import { REFUSALS, type Refusal } from './refusal.ts'
+import { hasBody, readBody } from './request-body.ts'
+import type { RouteReader } from './route-reader.ts'
+import type { TableKey, TableRoute } from './route-table.ts'
+import type { GatewaySettings } from './settings.ts'
+import { checkSqBody, checkSqHead, growthOf, type CheckedCall } from './sq-guard.ts'
+import type { StorageGuard } from './storage-guard.ts'
+import type { Settlement } from './tenant-storage.ts'
+import { containerHead, isSafe, speaksSq, sqHead, type OutgoingRequest } from './upstream-head.ts'
+
+export type Granted = Extract<Access, { kind: 'granted' }>
+
+export interface PassageParts {
+  readonly routes: RouteReader
+  readonly forward: (job: ForwardJob) => void
+  readonly budget: ByteBudget
+  readonly firstUse: FirstUse
+  readonly metrics: Metrics
+  readonly settings: GatewaySettings
+  readonly allowance: Allowance
+  readonly storage: StorageGuard
+  readonly metering: Metering
+}
+
+export type Refuse = (incoming: Incoming, refusal: Refusal, entry: TableKey) => void
+
+/** A request that was let through. */
+interface Passed {
+  readonly incoming: Incoming
+  readonly access: Granted
+  readonly account: Account
+  readonly limitHeaders: readonly string[]
+  /** Set for a call to SQ that concerns a phext. */
+  readonly checked: CheckedCall | undefined
+}
+
+interface Body {
+  readonly pieces: readonly Buffer[]
+  readonly bytes: number
+  readonly release: () => void
+}
+
+type Settle = (settlement: Settlement) => void
+
+const NO_BODY: Body = { pieces: [], bytes: 0, release: () => undefined }
+const NOT_MEASURED: Settle = () => undefined
+
+export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: Incoming, access: Granted) => void {
+  const { routes, settings, metering } = parts
+
+  function takeBack({ incoming, access, account }: Passed, refusal: Refusal): void {
+    metering.takenBack(access.entry, account)
+    refuse(incoming, refusal, access.entry)
+  }
+
+  function receive(passed: Passed): void {
+    const { request, response, expectsContinue } = passed.incoming
+    const limit = bodyLimit(passed.access.entry.route, settings)
+    readBody(request, limit.value * 1024 * 1024, parts.budget, (end) => {
+      if (end.kind === 'too-large') return takeBack(passed, bodyTooLarge(limit.value, limit.fairUse, routes.links))
+      if (end.kind === 'no-memory') return takeBack(passed, REFUSALS.memoryFull)
+      reserve(passed, end)
+    })
+    if (expectsContinue && !response.writableEnded) response.writeContinue()
+  }
+
+  function reserve(passed: Passed, body: Body): void {
+    const { incoming, access, checked } = passed
+    if (checked === undefined) return send(passed, body, NOT_MEASURED)
+    const fault = checkSqBody(checked, body.pieces)
+    if (fault !== undefined) {
+      body.release()
+      return takeBack(passed, fault)
+    }
+    const { route } = access.entry
+    parts.storage.reserve(route, routes.links, checked, growthOf(checked, body.pieces, body.bytes), (decision) => {
+      if (decision.kind === 'reserved' && !incoming.response.destroyed) return send(passed, body, decision.settle)
+      body.release()
+      if (decision.kind === 'refused') return takeBack(passed, decision.refusal)
+      decision.settle('not-applied')
+      parts.metrics.request(route.product, 0)
+    })
+  }
+
+  function send(passed: Passed, body: Body, settle: Settle): void {
+    const { incoming, access, limitHeaders } = passed
+    const { response, requestId } = incoming
+    const { route } = access.entry
+    const { head, method, safe, sq } = outgoing(passed, body.bytes)
+    parts.forward({
+      ...{ response, requestId, limitHeaders, tenant: route.tenant, upstream: access.upstream, head, body: body.pieces, safe, method, sq },
+      done(outcome) {
+        body.release()
+        settle(settlementOf(outcome))
+        record(passed, body.bytes, outcome)
+      },
+    })
+  }
+
+  function record(passed: Passed, bytesIn: number, outcome: ForwardOutcome): void {
+    const { entry } = passed.access
+    const { route } = entry
+    const { metrics } = parts
+    metering.ended(entry, bytesIn, outcome)
+    if (outcome.kind !== 'answered' && outcome.upstreamError) metrics.upstreamError(route.product)
+    if (outcome.kind === 'refused') return takeBack(passed, outcome.refusal)
+    const answered = outcome.kind === 'answered'
+    metrics.request(route.product, answered ? outcome.status : 0)
+    metrics.bytes(route.product, bytesIn, answered ? outcome.bytesOut : 0)
+    if (answered && passed.checked?.call.command === 'json-export') parts.storage.exported(route, passed.checked.call.phext)
+    if (answered && outcome.status >= 200 && outcome.status < 300 && route.awaitingFirstUse) parts.firstUse.succeeded(route.tenant)
+  }
+
+  return (incoming, access) => {
+    const { request, target } = incoming
+    const { entry } = access
+    const admission = parts.allowance.admit(entry.route, routes.links)
+    if (admission.kind === 'refused') return refuse(incoming, admission.refusal, entry)
+    metering.passed(entry)
+    const unchecked: Passed = { incoming, access, account: admission.account, limitHeaders: admission.headers, checked: undefined }
+    const sq = speaksSq(entry.route.api)
+    if (sq && request.method === 'HEAD' && !isSafe('HEAD', target.path, true)) return takeBack(unchecked, REFUSALS.readOnlyMethod)
+    const head = sq ? checkSqHead(request.method!, target.full) : undefined
+    if (head?.kind === 'refused') return takeBack(unchecked, head.refusal)
+    const passed = head?.checked === undefined ? unchecked : { ...unchecked, checked: head.checked }
+    if (hasBody(request)) receive(passed)
+    else reserve(passed, NO_BODY)
+  }
+}
+
+function outgoing({ incoming, access }: Passed, bodyBytes: number): { head: string; method: string; safe: boolean; sq: boolean } {
+  const { request, target, requestId } = incoming
+  const { key, entry } = access
+  const method = request.method!
+  const sq = speaksSq(entry.route.api)
+  const sent: OutgoingRequest = {
+    method,
+    target: target.full,
+    rawHeaders: request.rawHeaders,
+    bodyBytes,
+    requestId,
+    clientAddress: request.socket.remoteAddress ?? '',
+    host: request.headers.host ?? '',
+  }
+  return { method, sq, safe: isSafe(method, target.path, sq), head: sq ? sqHead(sent, key) : containerHead(sent, entry.route.tenant, entry.id) }
+}
+
+function bodyLimit({ limits, fairUse }: TableRoute, { defaultBodyMb }: GatewaySettings): Ceiling {
+  return ceilingOf('bodyMb', limits, fairUse) ?? { value: defaultBodyMb, fairUse: false }
+}
+
+/** SQ answers a write when it is on disk; what it answers with an error it did not do, or fell over in the middle of. */
+function settlementOf(outcome: ForwardOutcome): Settlement {
+  switch (outcome.kind) {
+    case 'answered':
+      return outcome.status < 300 ? 'applied' : outcome.status < 500 ? 'not-applied' : 'unknown'
+    case 'refused':
+      return outcome.delivered ? 'unknown' : 'not-applied'
+    case 'broken':
+      return 'unknown'
+  }
+}

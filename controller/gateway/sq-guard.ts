@@ -1,0 +1,85 @@
+/**
+ * What a request to SQ may be, before SQ sees it: coordinates that it can store and read back, names that can be files, `delta` bodies
+ * that end. Reading at coordinates made of words stays as it is with SQ; writing there is refused, since names share scrolls.
+ */
+import { isUtf8 } from 'node:buffer'
+import { checkCoordinate, findDeltaFault, type Coordinate } from '../core/coordinate.ts'
+import { greatestGrowth, storedBytes } from '../core/growth.ts'
+import { isForbiddenPhext, isStorablePhext, readSqCall, type SqCall, type SqCommand } from '../core/sq-call.ts'
+import { COORDINATE_NOT_NUMERIC, coordinateOutside, deltaOutside, PHEXT_NAME_UNUSABLE } from './limit-refusals.ts'
+import { REFUSALS, type Refusal } from './refusal.ts'
+
+export interface CheckedCall {
+  readonly call: SqCall
+  readonly coordinate: Coordinate | undefined
+}
+
+export type HeadCheck =
+  /** `checked` is undefined for what touches no phext: SQ refuses it by itself. */
+  | { readonly kind: 'pass'; readonly checked: CheckedCall | undefined }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+const AT_COORDINATE: ReadonlySet<SqCommand> = new Set(['select', 'insert', 'update', 'delete'])
+const WRITES: ReadonlySet<SqCommand> = new Set(['insert', 'update', 'delete'])
+const RELOAD = '/api/v2/reload'
+const NO_CHECK: HeadCheck = { kind: 'pass', checked: undefined }
+
+export function checkSqHead(method: string, target: string): HeadCheck {
+  // SQ takes it from this machine without a key, and to SQ every customer is this machine.
+  if (target.startsWith(RELOAD)) return { kind: 'refused', refusal: REFUSALS.notFound }
+  const call = readSqCall(method, target)
+  if (call === undefined || isForbiddenPhext(call.phext)) return NO_CHECK
+  if (!isStorablePhext(call.phext)) return { kind: 'refused', refusal: PHEXT_NAME_UNUSABLE }
+  if (!AT_COORDINATE.has(call.command)) return { kind: 'pass', checked: { call, coordinate: undefined } }
+  const check = checkCoordinate(call.coordinate)
+  switch (check.kind) {
+    case 'outside':
+      return { kind: 'refused', refusal: coordinateOutside(check.dimension, check.number) }
+    case 'words':
+      return writes(call.command) ? { kind: 'refused', refusal: COORDINATE_NOT_NUMERIC } : { kind: 'pass', checked: { call, coordinate: undefined } }
+    case 'absent':
+      return { kind: 'pass', checked: { call, coordinate: undefined } }
+    case 'numbers':
+      return { kind: 'pass', checked: { call, coordinate: check.coordinate } }
+  }
+}
+
+export function writes(command: SqCommand): boolean {
+  return WRITES.has(command)
+}
+
+export function checkSqBody({ call }: CheckedCall, pieces: readonly Buffer[]): Refusal | undefined {
+  if (call.command !== 'delta') return undefined
+  const fault = findDeltaFault(pieces.length === 0 ? Buffer.from(call.text) : pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))
+  return fault && deltaOutside(fault)
+}
+
+/** By how much the call can make its phext grow. */
+export function growthOf({ call, coordinate }: CheckedCall, pieces: readonly Buffer[], bodyBytes: number): number {
+  if (!writes(call.command)) return 0
+  const textBytes = bodyBytes > 0 ? storedBytes(bodyBytes, isWholeUtf8(pieces)) : Buffer.byteLength(call.text)
+  return greatestGrowth({ command: call.command, coordinate, textBytes })
+}
+
+/** A character may lie across pieces: what is cut off at an end is looked at with the next piece. */
+function isWholeUtf8(pieces: readonly Buffer[]): boolean {
+  let rest: Buffer = Buffer.alloc(0)
+  for (const piece of pieces) {
+    const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece])
+    const whole = bytes.length - cutBytes(bytes)
+    if (!isUtf8(bytes.subarray(0, whole))) return false
+    rest = bytes.subarray(whole)
+  }
+  return rest.length === 0
+}
+
+/** How many bytes at the end begin a character that goes on. */
+function cutBytes(bytes: Buffer): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back]!
+    if ((byte & 0xc0) === 0x80) continue
+    const needs = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+    return needs > back ? back : 0
+  }
+  return 0
+}
