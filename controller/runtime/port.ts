@@ -32,7 +32,7 @@ export interface ContainerRuntime {
   list(): Promise<ObservedContainer[]>
   /** Makes the container as wanted, whatever is there: creates, starts, reloads, or replaces it and keeps its volumes. Idempotent, safe to kill anywhere. */
   ensure(spec: ContainerSpec): Promise<Ensured>
-  /** Like `ensure`, but only tells what it would find wrong. */
+  /** Like `ensure`, but only tells what it would find wrong; throws where it has no image to make one from. */
   inspect(spec: ContainerSpec): Promise<readonly FieldDrift[]>
   /** Stops and removes the container and its network; volumes stay. No container is a success. */
   remove(name: string, stopGraceSeconds: number): Promise<void>

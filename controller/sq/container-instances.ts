@@ -19,11 +19,16 @@ export interface ContainerInstancesOptions {
   readonly user: string
 }
 
+export interface ContainerInstances extends SqInstances {
+  /** Throws what would keep the container from being made: no engine, no image. Changes nothing. */
+  check(shard: ShardName): Promise<void>
+}
+
 const SQ_PORT = 1337
 const STOP_GRACE_SECONDS = 10
 const RELOAD = ['wget', '-q', '-O', '-', '--post-data=', `http://127.0.0.1:${SQ_PORT}/api/v2/reload`] as const
 
-export function createContainerInstances(options: ContainerInstancesOptions): SqInstances {
+export function createContainerInstances(options: ContainerInstancesOptions): ContainerInstances {
   const { runtime, folders } = options
   const up = new Set<ShardName>()
 
@@ -36,6 +41,7 @@ export function createContainerInstances(options: ContainerInstancesOptions): Sq
 
   return {
     ensure,
+    check: async (shard) => void (await runtime.inspect(shardContainer(options, shard))),
     async reload(shard) {
       const { exitCode, output } = await runtime.exec(shard, RELOAD)
       if (exitCode !== 0) throw new ReconcileError({ kind: 'transient' }, 'ReloadFailed', `SQ in the container of shard ${shard} could not be asked to reload: ${output.trim()}`)

@@ -43,9 +43,10 @@ export async function ensureContainer(engine: Engine, spec: ContainerSpec): Prom
   return { observed: observedFromInspect(after), action, drift: deviations.map(withoutRepair) }
 }
 
-/** Only tells what is wrong. */
+/** Only tells what is wrong; throws where there is nothing that a container could be made from. */
 export async function inspectContainer(engine: Engine, spec: ContainerSpec): Promise<readonly FieldDrift[]> {
   const { image, container } = await look(engine, spec)
+  if (container === undefined && image === undefined) throw imageMissing(spec.image)
   if (container === undefined) return [{ field: 'container', wanted: 'present', found: 'absent' }]
   return (await deviationsOf(engine, spec, image, container)).map(withoutRepair)
 }
