@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
 export interface FoundProcess {
@@ -12,15 +12,21 @@ export interface FoundProcess {
   readonly args: readonly string[]
 }
 
-/** All processes of this machine that this user may see. Reads /proc where there is one, otherwise asks `ps`. */
+/** All processes of this machine that this user may see, without those in containers. Reads /proc where there is one, otherwise asks `ps`. */
 export async function listProcesses(): Promise<FoundProcess[]> {
   const pids = await readdir('/proc').then(
     (names) => names.filter((name) => /^\d+$/.test(name)),
     () => undefined,
   )
   if (pids === undefined || pids.length === 0) return fromPs()
-  const found = await Promise.all(pids.map(async (pid) => ({ pid: Number(pid), args: await commandLine(pid) })))
-  return found.filter(({ args }) => args.length > 0)
+  const own = await processSpace('self')
+  const found = await Promise.all(pids.map(async (pid) => ({ pid: Number(pid), args: await commandLine(pid), space: await processSpace(pid) })))
+  return found.filter(({ args, space }) => args.length > 0 && (space ?? own) === own)
+}
+
+/** Another one than ours is that of a container, whose SQ has the same command line and belongs to the engine. Undefined where this user may not know. */
+function processSpace(pid: string): Promise<string | undefined> {
+  return readlink(`/proc/${pid}/ns/pid`).catch(() => undefined)
 }
 
 /** One process's command line; empty where it is gone. */
