@@ -10,8 +10,8 @@ import path from 'node:path'
 import type { KeySpec, TenantId } from '../../controller/core/specs.ts'
 import { createBareRepository } from '../../controller/git/bare-repository.ts'
 import { createKeyring, parseMasterKey } from '../../controller/keyring.ts'
-import { makeInstallation, type Installation } from '../support/installation.ts'
-import { openShop, type Shop } from '../support/stripe.ts'
+import { createProgram, type Program } from './program.ts'
+import { openShop, type Shop } from './shop.ts'
 
 const SAMPLE = path.resolve(import.meta.dirname, '../../tenants')
 const SHARED = ['platform.yaml', 'products/sq.yaml', 'plans/sq-founder.yaml', 'plans/sq-standard.yaml']
@@ -21,33 +21,34 @@ const TENANTS_A_BUCKET = 100
 const keyring = createKeyring(parseMasterKey(MASTER_KEY))
 
 export interface Ground {
-  readonly installation: Installation
+  readonly program: Program
   readonly shop: Shop
   readonly home: string
   git(...args: string[]): string
-  /** Lets tests wait for what ends with the ground. */
+  /** What a bench opens is closed before the ground goes. */
   readonly atEnd: (end: () => unknown) => void
 }
 
 export interface GroundOptions {
   readonly tenants: number
-  readonly environment?: Record<string, string>
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 /** Runs `work` on a fresh installation that is not started yet. */
-export async function onGround<T>({ tenants, environment = {} }: GroundOptions, work: (ground: Ground) => Promise<T>): Promise<T> {
+export async function onGround<T>({ tenants, settings = {} }: GroundOptions, work: (ground: Ground) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tenantry-bench-'))
   const home = path.join(folder, 'home')
   const ends: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 })]
   const atEnd = (end: () => unknown): void => void ends.push(end)
   try {
-    const late: { installation?: Installation } = {}
-    const shop = await openShop(() => `${late.installation!.run.localUrl}/api/stripe/webhook`, {}, atEnd)
-    const settings = { TENANTRY_MASTER_KEY: MASTER_KEY, TENANTRY_RESYNC_SECONDS: '15', LOG_LEVEL: 'warn', ...shop.environment, ...environment }
-    const installation = (late.installation = makeInstallation(home, settings, atEnd))
+    const late: { program?: Program } = {}
+    const shop = await openShop(() => `${late.program!.run.localUrl}/api/stripe/webhook`)
+    atEnd(shop.close)
+    const program = (late.program = createProgram(home, { TENANTRY_MASTER_KEY: MASTER_KEY, ...shop.settings, ...settings }))
+    atEnd(program.end)
     await makeRepository(path.join(home, 'tenants.git'), tenants)
     const git = (...args: string[]): string => execFileSync('git', ['-C', path.join(home, 'tenants.git'), ...args], { encoding: 'utf8' }).trim()
-    return await work({ installation, shop, home, git, atEnd })
+    return await work({ program, shop, home, git, atEnd })
   } finally {
     for (const end of ends.reverse()) await end()
   }
@@ -152,9 +153,4 @@ export function createKeyReader(home: string): () => ReadonlyMap<string, string>
     }
     return keys
   }
-}
-
-/** What the system says of a process's memory, in MiB. */
-export function residentMb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 }

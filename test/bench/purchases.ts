@@ -8,22 +8,22 @@ const POLL_MS = 1
 
 export const bench: Bench = async ({ short }) =>
   onGround({ tenants: 5 }, async (ground) => {
-    const { port } = await ground.installation.start()
+    const { port } = await ground.program.start()
     const customers = createCustomers(port)
     ground.atEnd(customers.close)
     return [...(await oneAtATime(ground, customers, short ? 10 : 100)), ...(await atOnce(ground, customers, short ? 50 : 500))]
   })
 
 async function oneAtATime(ground: Ground, customers: Customers, purchases: number): Promise<BenchResult[]> {
-  const { shop, installation, home } = ground
+  const { shop, program, home } = ground
   const keys = createKeyReader(home)
   const times: number[] = []
   const served: string[] = []
   for (let n = 0; n < WARM_UP + purchases; n++) {
-    const session = await shop.order({ plan: 'sq-founder', username: `single${n}` })
+    const session = await shop.order(`single${n}`)
     const before = new Set(keys().keys())
     const paidAt = performance.now()
-    shop.double.pay(session)
+    shop.pay(session)
     const [tenant, key] = await newKey(keys, before)
     const workedAt = await customers.untilWorks(key)
     if (n < WARM_UP) continue
@@ -35,7 +35,7 @@ async function oneAtATime(ground: Ground, customers: Customers, purchases: numbe
   return [
     under('webhook to working key, p50', median(times), 'ms', 250, `${all}; ${steps}`),
     under('webhook to working key, p99', quantile(times, 0.99), 'ms', 1000, all),
-    anchor('SQ reload, mean', ((await installation.metric('tenantry_sq_reload_seconds_sum'))! / (await installation.metric('tenantry_sq_reload_seconds_count'))!) * 1000, 'ms', 'from asking to the new file being accepted'),
+    anchor('SQ reload, mean', ((await program.metric('tenantry_sq_reload_seconds_sum')) / (await program.metric('tenantry_sq_reload_seconds_count'))) * 1000, 'ms', 'from asking to the new file being accepted'),
   ]
 }
 
@@ -47,10 +47,10 @@ async function newKey(keys: () => ReadonlyMap<string, string>, before: ReadonlyS
 }
 
 /** Where the time goes, by the program's own timeline. */
-async function stepTimes({ installation }: Ground, tenants: readonly string[]): Promise<string> {
+async function stepTimes({ program }: Ground, tenants: readonly string[]): Promise<string> {
   const steps = new Map<string, number[]>()
   for (const tenant of tenants) {
-    const timeline = (await installation.tenant(tenant))!.timeline
+    const timeline = (await program.tenant(tenant)).timeline
     const start = Date.parse(timeline[0]!.at)
     for (const { step, at } of timeline) steps.set(step, [...(steps.get(step) ?? []), Date.parse(at) - start])
   }
@@ -59,13 +59,13 @@ async function stepTimes({ installation }: Ground, tenants: readonly string[]): 
 
 async function atOnce({ shop, home, git }: Ground, customers: Customers, purchases: number): Promise<BenchResult[]> {
   const sessions: string[] = []
-  for (let n = 0; n < purchases; n++) sessions.push(await shop.order({ plan: 'sq-founder', username: `rush${n}` }))
+  for (let n = 0; n < purchases; n++) sessions.push(await shop.order(`rush${n}`))
   const commits = (): number => Number(git('rev-list', '--count', 'main'))
   const keys = createKeyReader(home)
   const known = new Set(keys().keys())
   const commitsBefore = commits()
   const paidAt = performance.now()
-  for (const session of sessions) shop.double.pay(session)
+  for (const session of sessions) shop.pay(session)
   const working: Promise<number>[] = []
   await waitFor(
     () => {

@@ -7,7 +7,7 @@ import path from 'node:path'
 import { createRepository } from '../../controller/git/repository.ts'
 import { openStore, type Store } from '../../controller/store/db.ts'
 import { waitFor } from '../support/wait.ts'
-import { createCustomers, keyOf, onGround, pause, residentMb, tenantPath, tenantText, type Ground } from './ground.ts'
+import { createCustomers, keyOf, onGround, pause, tenantPath, tenantText, type Ground } from './ground.ts'
 import { anchor, atMost, median, rounded, under, type Bench, type BenchResult } from './result.ts'
 
 const TENANTS_A_SHARD = 500
@@ -21,7 +21,7 @@ export const bench: Bench = async ({ short }) => {
   const sizes = short ? [500, 2_000] : [1_000, 10_000, 100_000]
   for (const tenants of sizes) {
     const largest = tenants === sizes.at(-1)
-    await onGround({ tenants, environment: { TENANTRY_RESYNC_SECONDS: String(RESYNC_SECONDS) } }, async (ground) => {
+    await onGround({ tenants, settings: { TENANTRY_RESYNC_SECONDS: String(RESYNC_SECONDS) } }, async (ground) => {
       const first = await start(ground, tenants)
       const change = await oneChange(ground, tenants, short ? 5 : 20)
       changes.push(change.figure)
@@ -38,30 +38,34 @@ interface Started {
   /** Seconds until the program says that it is ready, and until customers of every shard are served. */
   readonly readyS: number
   readonly servedS: number
+  /** Of the program alone, until nothing was left to do. */
+  readonly processorS: number
+  readonly peakMb: number
 }
 
-async function start({ installation }: Ground, tenants: number): Promise<Started> {
+async function start({ program }: Ground, tenants: number): Promise<Started> {
   const begun = performance.now()
   const seconds = (): number => (performance.now() - begun) / 1000
-  const { port } = await installation.start()
+  const { port } = await program.start()
   const readyS = seconds()
   const customers = createCustomers(port)
-  // The first, the last and some in the middle of every shard: the program takes them in in no order that a bench may rely on.
+  // Several of every shard: the program takes them in in no order that a bench may rely on.
   for (let n = 1; n <= tenants; n += TENANTS_A_SHARD / 4 - 1) await customers.untilWorks(keyOf(n), STARTS_WITHIN_MS)
   await customers.untilWorks(keyOf(tenants), STARTS_WITHIN_MS)
   customers.close()
   const servedS = seconds()
-  await waitFor(async () => (await installation.metric('tenantry_workqueue_depth')) === 0, 'nothing is left to do', STARTS_WITHIN_MS)
-  const { ready } = (await installation.overview()).tenants
+  await waitFor(async () => (await program.metric('tenantry_workqueue_depth')) === 0, 'nothing is left to do', STARTS_WITHIN_MS)
+  const { processorS, peakMb } = program.usage()
+  const { ready } = (await program.overview()).tenants
   if (ready !== tenants) throw new Error(`${ready} of ${tenants} tenants are ready`)
-  return { readyS, servedS }
+  return { readyS, servedS, processorS, peakMb }
 }
 
 /** A commit that gives one tenant another key: from moving the branch to the new key storing, which takes SQ and the gateway's route. */
-async function oneChange({ home, installation, atEnd }: Ground, tenants: number, rounds: number): Promise<BenchResult> {
+async function oneChange({ home, program, atEnd }: Ground, tenants: number, rounds: number): Promise<BenchResult> {
   const repository = await createRepository({ location: path.join(home, 'tenants.git'), branch: 'main', mirrorFolder: '', environment: process.env, now: () => new Date() })
   atEnd(() => repository.close())
-  const customers = createCustomers(installation.run.port)
+  const customers = createCustomers(program.run.port)
   const times: number[] = []
   const commits: number[] = []
   for (let round = 1; round <= rounds; round++) {
@@ -80,15 +84,15 @@ async function oneChange({ home, installation, atEnd }: Ground, tenants: number,
 }
 
 async function atRest(ground: Ground, tenants: number, first: Started): Promise<BenchResult[]> {
-  const { installation } = ground
+  const { program } = ground
   const firstMemory = await memory(ground)
   const pass = await lookAtEverything(ground, tenants)
-  await installation.kill('SIGTERM')
+  await program.stop('SIGTERM')
   const adopted = await start(ground, tenants)
   const memoryAfter = await memory(ground)
-  await installation.kill('SIGINT')
+  await program.stop('SIGINT')
   const cold = await start(ground, tenants)
-  const served = (started: Started): string => `ready after ${rounded(started.readyS)} s; all sampled keys work after ${rounded(started.servedS)} s`
+  const served = (started: Started): string => `ready after ${rounded(started.readyS)} s, all sampled keys work after ${rounded(started.servedS)} s; ${rounded(started.processorS)} s of processor time, peak ${rounded(started.peakMb)} MiB`
   return [
     ...pass,
     under(`first start, ${tenants} tenants`, first.servedS, 's', 30, served(first)),
@@ -100,15 +104,15 @@ async function atRest(ground: Ground, tenants: number, first: Started): Promise<
 }
 
 /** After settling: two looks at everything later. */
-async function memory({ installation }: Ground): Promise<{ residentMb: number; heapMb: number }> {
+async function memory({ program }: Ground): Promise<{ residentMb: number; heapMb: number }> {
   await pause(2 * RESYNC_SECONDS * 1000)
-  return { residentMb: residentMb(installation.controller!.pid!), heapMb: (await installation.metric('nodejs_heap_size_used_bytes'))! / 1024 / 1024 }
+  return { residentMb: program.usage().residentMb, heapMb: (await program.metric('nodejs_heap_size_used_bytes')) / 1024 / 1024 }
 }
 
-async function lookAtEverything({ installation, home }: Ground, tenants: number): Promise<BenchResult[]> {
+async function lookAtEverything({ program, home }: Ground, tenants: number): Promise<BenchResult[]> {
   const store = openStore(path.join(home, 'store.db'), 'rebuildable')
   try {
-    const total = async (): Promise<{ count: number; seconds: number }> => ({ count: (await installation.metric('tenantry_resync_duration_seconds_count'))!, seconds: (await installation.metric('tenantry_resync_duration_seconds_sum'))! })
+    const total = async (): Promise<{ count: number; seconds: number }> => ({ count: await program.metric('tenantry_resync_duration_seconds_count'), seconds: await program.metric('tenantry_resync_duration_seconds_sum') })
     const before = standing(home, store)
     const from = await total()
     await pause((3 * RESYNC_SECONDS + 1) * 1000)
@@ -117,7 +121,7 @@ async function lookAtEverything({ installation, home }: Ground, tenants: number)
     const scrapes: number[] = []
     for (let n = 0; n < 5; n++) {
       const begun = performance.now()
-      await installation.metric('tenantry_ready')
+      await program.metric('tenantry_ready')
       scrapes.push(performance.now() - begun)
     }
     return [
