@@ -184,11 +184,34 @@ export function checkProduct(product: Product, path: string, view: SharedView): 
     if (other.metadata.name === product.metadata.name || other.spec.tenantId.prefix !== spec.tenantId.prefix) continue
     findings.push({ file: path, field: 'spec.tenantId.prefix', message: `\`${spec.tenantId.prefix}\` is the prefix of ${other.metadata.name} already`, fix: 'Choose another: an id belongs to one product.' })
   }
+  findings.push(...shardNameFindings(product, path, view), ...apiFindings(product, path))
   if (spec.run.kind === 'container') findings.push(...containerFindings(spec.run, path))
   else if (spec.run.engine === 'docker' && spec.run.image === undefined) {
     findings.push({ file: path, field: 'spec.run.image', message: 'an SQ that runs in docker needs an image', fix: 'Add image, as in `image: tenantry/sq:0.6.0`.' })
   }
   return findings
+}
+
+/** An id such as sq-001 would also be the name of a shard of sq: two containers of one name, and one would replace the other. */
+function shardNameFindings(product: Product, file: string, view: SharedView): Finding[] {
+  const clash = (shared: Product, { spec }: Product): boolean => shared.spec.run.kind === 'shared-sq' && spec.tenantId.prefix === `${shared.metadata.name}-`
+  for (const other of [product, ...view.products()]) {
+    const { name } = other.metadata
+    if (clash(other, product)) return [{ file, field: 'spec.tenantId.prefix', message: `ids with it look like the names of the shards of ${name}`, fix: 'Choose another prefix.' }]
+    if (clash(product, other)) return [{ file, field: 'metadata.name', message: `the ids of ${name} look like the names of this product's shards`, fix: 'Choose another name.' }]
+  }
+  return []
+}
+
+/** Addresses of Tenantry's own on the public port: an API there would answer instead of payments, sign-up and pages. */
+const OWN_PATHS = ['/api/stripe/', '/api/checkout/', '/api/founding-progress/', '/api/keys/', '/api/agents/', '/api/usage/', '/api/auth/', '/api/setup/', '/api/devices/', '/api/subdomain/', '/api/status/', '/webhooks/', '/internal/', '/mcp/']
+
+function apiFindings({ spec: { api } }: Product, file: string): Finding[] {
+  if (api === undefined) return []
+  const field = 'spec.api.path'
+  if (api.path.split('/').some((step) => step === '.' || step === '..')) return [{ file, field, message: 'it has a `.` or `..` part', fix: 'Write the plain path.' }]
+  const own = OWN_PATHS.find((path) => path.startsWith(api.path) || api.path.startsWith(path))
+  return own === undefined ? [] : [{ file, field, message: `${own.slice(0, -1)} is Tenantry's own address`, fix: 'Choose another path, such as /api/v1/.' }]
 }
 
 function containerFindings(run: ContainerRun, file: string): Finding[] {

@@ -129,6 +129,11 @@ describe('a product in its context', () => {
   it.each<[string, string[], string[]]>([
     ['nothing wrong', check({}), []],
     ['a prefix that is taken', check({}, { tenantId: { prefix: 'user', digits: 3 } }), ['spec.tenantId.prefix: `user` is the prefix of sq already. Choose another: an id belongs to one product.']],
+    ['ids that look like shards', check({}, { tenantId: { prefix: 'sq-', digits: 3 } }), ['spec.tenantId.prefix: ids with it look like the names of the shards of sq. Choose another prefix.']],
+    ["an API at Tenantry's own address", check({}, { api: { path: '/api/stripe/' } }), ["spec.api.path: /api/stripe is Tenantry's own address. Choose another path, such as /api/v1/."]],
+    ['an API below it', check({}, { api: { path: '/internal/x/' } }), ["spec.api.path: /internal is Tenantry's own address. Choose another path, such as /api/v1/."]],
+    ['an API that holds it', check({}, { api: { path: '/api/' } }), ["spec.api.path: /api/stripe is Tenantry's own address. Choose another path, such as /api/v1/."]],
+    ['an API that climbs', check({}, { api: { path: '/x/../api/' } }), ['spec.api.path: it has a `.` or `..` part. Write the plain path.']],
     ['health at no port', check({ health: { port: 'htp', path: '/' } }), ['spec.run.health.port: there is no port `htp` in spec.run.ports. Did you mean `http`?']],
     ['a port twice', check({ ports: [{ name: 'http', port: 1 }, { name: 'http', port: 1 }] }), ['spec.run.ports[1].name: `http` stands in the list twice. Make it unique.', 'spec.run.ports[1].port: `1` stands in the list twice. Make it unique.']],
     ['a volume twice', check({ volumes: [{ name: 'a', path: '/a' }, { name: 'a', path: '/b' }] }), ['spec.run.volumes[1].name: `a` stands in the list twice. Make it unique.']],
@@ -137,6 +142,11 @@ describe('a product in its context', () => {
     ["a volume that is Tenantry's", check({ volumes: [{ name: 'tenantry-files', path: '/a' }] }), ['spec.run.volumes[0].name: `tenantry-files` is the volume of rendered files. Choose another name.']],
   ])('%s', (_name, found, wanted) => {
     expect(found).toEqual(wanted)
+  })
+
+  it('shards that look like the ids of another product', () => {
+    const other: Product = { ...dedicated, metadata: { name: 'eu' }, spec: { ...dedicated.spec, tenantId: { prefix: 'sq-', digits: 3 } } }
+    expect(say(checkProduct(sq, 'f', viewOf([], [other, sq])))).toEqual(["metadata.name: the ids of eu look like the names of this product's shards. Choose another name."])
   })
 
   it('an SQ in docker without an image', () => {
