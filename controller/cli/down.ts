@@ -17,12 +17,17 @@ export async function down(context: CliContext): Promise<Answer> {
     ended.push('controller')
   }
   if (await createGatewayProcess({ home, host: '', port: 0, version: '', command: [''], environment: {} }).stop()) ended.push('gateway')
-  for (const { pid, args } of await listProcesses()) {
-    if (!sqOf({ pid, args })?.config.startsWith(`${home}/sq/`)) continue
+  const sqs = await sqsOf(home)
+  for (const pid of sqs) {
     context.machine.kill(pid, 'SIGTERM')
     ended.push(`SQ ${pid}`)
   }
+  if (sqs.length > 0) await goneWithin(async () => (await sqsOf(home)).length === 0)
   return { json: { ended }, text: ended.length === 0 ? 'Nothing was running.\n' : `Ended: ${ended.join(', ')}.\n` }
+}
+
+async function sqsOf(home: string): Promise<number[]> {
+  return (await listProcesses()).flatMap((process) => (sqOf(process)?.config.startsWith(`${home}/sq/`) ? [process.pid] : []))
 }
 
 /** The id in run.json may be another program's by now. */
