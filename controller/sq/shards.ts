@@ -88,6 +88,8 @@ export function createShards(options: ShardsOptions): Shards {
     const instances = options.instances(shard)
     const running = await instances.ensure(shard)
     if (running.action !== 'none') repairs.push({ action: `sq-${running.action}`, drift: [...running.drift] })
+    // Whoever edited the file may have had it loaded, and the probe key may stand in it: it proves nothing then.
+    if (written !== undefined && written.drift.length > 0 && running.action !== 'started') await instances.reload(shard, running.port)
     const port = await untilAccepted({ shard, instances, folders: options.folders, onReload: options.onReload }, running, state.probeKey)
     const moved = state.port !== undefined && state.port !== port
     state.port = port
