@@ -47,7 +47,7 @@ it('a bad tenant file holds that tenant at its last good spec; others go on chan
   expect([quotaOf('user001'), quotaOf('user004'), await statusOf(installation.run.localUrl, key)]).toEqual([5000, 4001, 200])
   const condition = await specOf('user001')
   expect(condition).toMatchObject({ status: false, reason: 'BadFile' })
-  expect(condition?.message).toMatch(/user001\.yaml spec\.limits\.storageMB: .*storageMb/)
+  expect(condition?.message).toMatch(/user001\.yaml:\d+:\d+ spec\.limits\.storageMB: .*Did you mean `storageMb`/)
   expect(await installation.metric('tenantry_spec_problems')).toBe(1)
   clone.git('revert', '--no-edit', 'HEAD')
   clone.git('push', '--quiet')

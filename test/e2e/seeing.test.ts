@@ -29,6 +29,7 @@ beforeAll(async () => {
 it('is healthy but not ready until the repository was taken in once', async () => {
   gitIn(folder, 'init', '--bare', '--quiet', '--initial-branch=main', repository)
   const started = installation.start(shop.environment)
+  started.catch(() => undefined) // awaited below, where the reason is thrown
   const { adminUrl } = await waitFor(() => existsSync(path.join(home, 'run.json')) && installation.run, 'it listens', 30_000)
   const ready = await fetch(`${adminUrl}/readyz`)
   expect([ready.status, Number(ready.headers.get('retry-after'))]).toEqual([503, 1])
