@@ -21,8 +21,8 @@ export type Taken =
   /** Nothing was taken; the same request passes after `waitMs`. */
   | { readonly kind: 'wait'; readonly waitMs: number; readonly fullInMs: number }
 
-/** What rounding of fractions of a millisecond may not turn into a refusal. */
-const ROUNDING_MS = 1e-6
+/** What sums of fractions may be off by, after weeks of uptime: it never adds up, since the state itself is not rounded. */
+const ROUNDING_MS = 1e-3
 
 export function takeOne(state: RateState, nowMs: number, { perSecond, burst }: Rate): Taken {
   const intervalMs = 1000 / perSecond
@@ -39,5 +39,5 @@ export function remainingNow(state: RateState, nowMs: number, { perSecond, burst
 }
 
 function left(aheadMs: number, intervalMs: number, burst: number): number {
-  return Math.max(0, Math.floor(burst - aheadMs / intervalMs + ROUNDING_MS))
+  return Math.max(0, Math.floor(burst - (aheadMs - ROUNDING_MS) / intervalMs))
 }
