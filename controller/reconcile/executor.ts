@@ -72,7 +72,7 @@ async function follow(deps: ReconcileDependencies, id: TenantId, target: Follow,
   if (product === undefined) throw new ReconcileError({ kind: 'stalled' }, 'ProductMissing', `Product ${desired.product} of ${id} is not in the repository.`)
   const trace = deps.timeline.traceOf(id)
   if (trace !== undefined) deps.timeline.mark({ trace, step: 'seen', tenant: id, at: timestamp(deps), detail: revision })
-  const served = await serve(deps, desired, product)
+  const served = await serve(deps, desired, product, change !== undefined)
   noteServed(deps, id, target, revision, served)
   if (change !== undefined) noteChange(deps, change, revision)
   if (trace !== undefined && desired.state === 'active') markReady(deps, id, trace)

@@ -23,9 +23,10 @@ const POLL_MS = 20
 const ASK_TIMEOUT_MS = 2_000
 const DEDICATED_DATA = '/data'
 
-export async function serve(deps: ReconcileDependencies, desired: DesiredTenant, product: Product): Promise<Served> {
+/** `isChange`: something else is wanted than before, so what differs in a container is no drift. */
+export async function serve(deps: ReconcileDependencies, desired: DesiredTenant, product: Product, isChange: boolean): Promise<Served> {
   if (desired.state !== 'active') return stopServing(deps, desired, product)
-  if (desired.place.kind === 'container') return serveContainer(deps, desired, product)
+  if (desired.place.kind === 'container') return serveContainer(deps, desired, product, isChange)
   const { shard } = desired.place
   await mkdir(deps.folders.data(shard, desired.tenant), { recursive: true, mode: 0o700 })
   const { port, repairs } = await deps.shards.sync(shard)
@@ -41,7 +42,7 @@ async function stopServing(deps: ReconcileDependencies, desired: DesiredTenant, 
   return { repairs: [] }
 }
 
-async function serveContainer(deps: ReconcileDependencies, desired: DesiredTenant, product: Product): Promise<Served> {
+async function serveContainer(deps: ReconcileDependencies, desired: DesiredTenant, product: Product, isChange: boolean): Promise<Served> {
   const { run } = product.spec
   if (run.kind !== 'container') throw new Error(`product ${product.metadata.name} has no container`)
   const { files, probeKey } = renderFiles(deps, desired, run)
@@ -50,7 +51,15 @@ async function serveContainer(deps: ReconcileDependencies, desired: DesiredTenan
   await healthy(deps, spec, ensured, probeKey)
   const port = ensured.observed.ports[publicPort(run)]
   await deps.routes.put([route(deps, desired, product, port === undefined ? undefined : { host: '127.0.0.1', port })])
-  return { repairs: ensured.action === 'none' ? [] : [{ action: `container-${ensured.action}`, drift: ensured.drift }] }
+  const drift = isChange ? [] : driftOf(deps, desired, ensured)
+  return { repairs: ensured.action === 'none' ? [] : [{ action: `container-${ensured.action}`, drift }] }
+}
+
+/** A container that had to be made although nothing else is wanted of a tenant in service was taken away by somebody. */
+function driftOf({ records }: ReconcileDependencies, { tenant }: DesiredTenant, { action, drift }: Ensured): readonly FieldDrift[] {
+  const record = records.get(tenant)
+  const hadOne = record !== undefined && record.appliedBlob !== null && record.removedAt === null
+  return action === 'created' && hadOne ? [{ field: 'container', wanted: 'present', found: 'absent' }] : drift
 }
 
 /** Without an engine the customer is told that the instance waits, instead of an unknown key. */
