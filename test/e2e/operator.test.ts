@@ -1,6 +1,6 @@
 /**
  * An operator's day on a running installation (real SQ where there is one, otherwise the bundled one): quotas by commit and by
- * command, suspending, ending, keys, the preview of a revision, a new repository.
+ * command, suspending, ending, keys.
  */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -108,57 +108,4 @@ it('end stops a tenant and keeps its data', async () => {
   }, 'the retention has begun')
   expect(record.status.conditions.map(({ type, reason }) => `${type} ${reason}`)).toEqual(expect.arrayContaining(['Ready Ended', 'DataKept Retention']))
   expect(Date.parse(record.dataUntil!) - Date.now()).toBeGreaterThan(29 * 24 * 3600 * 1000)
-})
-
-it('plan shows what a branch would do and never does it; its exit codes tell scripts', async () => {
-  clone.git('pull', '--quiet', '--rebase')
-  clone.git('checkout', '--quiet', '-b', 'proposal')
-  clone.edit(file('user004'), (text) => text.replace('state: active', 'state: active\n  limits:\n    storageMb: 9000'))
-  clone.git('commit', '--quiet', '--all', '--message', 'more room')
-  clone.git('push', '--quiet', 'origin', 'proposal')
-  clone.git('checkout', '--quiet', 'main')
-  const text = await installation.cli('plan', '--base', 'main', '--head', 'proposal', '--check')
-  expect(text.code).toBe(3)
-  expect(text.stdout).toContain('~ change user004 (sq)')
-  expect(text.stdout).toContain('limits.storageMb: 5000 -> 9000')
-  const json = await installation.json<{ changes: { tenant: string }[]; approvalNeeded: boolean }>('plan', '--base', 'main', '--head', 'proposal')
-  expect(json).toMatchObject({ changes: [{ tenant: 'user004', action: 'change' }], approvalNeeded: false, problems: [] })
-  expect((await installation.cli('plan', '--base', 'main', '--head', 'main', '--check')).code).toBe(0)
-  expect((await installation.cli('plan', '--head', 'no-such-branch')).code).toBe(2)
-  expect(quotaOf('user004')).toBe(5000)
-})
-
-it('validate finds every error at once, in a folder and in a revision', async () => {
-  expect((await installation.cli('validate')).code).toBe(0)
-  const folder = cloneRepository(path.join(installation.home, 'tenants.git'))
-  folder.edit(file('user001'), (text) => text.replace('storageMb', 'storageMB'))
-  folder.edit(file('user003'), (text) => text.replace('plan: sq-standard', 'plan: sq-standart'))
-  const { code, stdout } = await installation.cli('validate', folder.folder)
-  expect(code).toBe(2)
-  expect(stdout).toMatch(/tenants\/sq\/000\/user001\.yaml:\d+:\d+ .*storageMB.*Did you mean `?storageMb/i)
-  expect(stdout).toMatch(/tenants\/sq\/000\/user003\.yaml:\d+:\d+ .*sq-standart.*Did you mean `?sq-standard/i)
-  expect(stdout).toContain('2 problems')
-  const json = await installation.json<{ problems: unknown[] }>('validate', folder.folder)
-  expect(json.problems).toHaveLength(2)
-  expect((await installation.cli('validate', '/nonexistent')).stderr).toContain('/nonexistent does not exist')
-})
-
-it('init makes a repository that can be cloned, validated and served', async () => {
-  const folder = path.join(tempFolder(), 'new.git')
-  const made = await installation.json<{ folder: string; revision: string }>('init', folder, '--empty')
-  expect(made.folder).toBe(folder)
-  const fresh = cloneRepository(folder)
-  expect(fresh.git('ls-files', 'tenants')).toBe('')
-  expect(fresh.read('products/sq.yaml')).toContain('kind: Product')
-  expect((await installation.cli('validate', folder)).code).toBe(0)
-  expect(await installation.json('init', folder)).toMatchObject({ revision: made.revision })
-  expect((await installation.cli('init', installation.home)).stderr).toContain('Name an empty or a new folder')
-})
-
-it('every command answers JSON on standard output when it is asked to', async () => {
-  const answers = await Promise.all([['status'], ['status', 'user001'], ['version'], ['doctor']].map((command) => installation.json(...command)))
-  for (const answer of answers) expect(answer).toBeTypeOf('object')
-  const { code, stdout, stderr } = await installation.cli('--json', 'status', 'user999')
-  expect([code, stdout]).toEqual([2, ''])
-  expect(stderr).toContain('user999')
 })
