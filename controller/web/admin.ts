@@ -3,6 +3,8 @@
  * token. Reads only; every change is a commit.
  */
 import { timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { isIP } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
@@ -22,6 +24,10 @@ export interface AdminOptions {
 export function createAdmin(options: AdminOptions): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 64 * 1024, forceCloseConnections: true })
   app.setErrorHandler(createProblemHandler(options.log))
+  app.addHook('onRequest', async (request) => {
+    if (!mayBeFromPage(request.headers)) return
+    throw new HttpProblem({ status: 403, code: 'host-not-allowed', title: 'Forbidden', detail: 'This port answers programs that call it by an IP address or as localhost, and no web page of another site.' })
+  })
   app.get('/metrics', async (_request, reply) => reply.type(options.registry.contentType).send(await options.registry.metrics()))
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', (_request, reply) => {
@@ -51,6 +57,12 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   })
   app.setNotFoundHandler(notFound('There is nothing at this address. See /metrics, /healthz, /readyz and /api/tenants.'))
   return app
+}
+
+/** A name that is made to point here (DNS rebinding), or a form or script of another site, would let any page in an operator's browser ask. */
+function mayBeFromPage({ host = '', 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '').toLowerCase()
+  return (isIP(name) === 0 && name !== 'localhost') || site === 'cross-site' || site === 'same-site'
 }
 
 function holdsToken(header: string | undefined, token: string): boolean {
