@@ -1,5 +1,5 @@
 /** `tenantry up`: the whole system in the foreground. Makes what it needs on a first run, says what it does, then what to try. */
-import { chmodSync, existsSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pino } from 'pino'
 import { startController, type Controller } from '../controller.ts'
@@ -29,6 +29,8 @@ const RETRY_SAID_MS = 1_000
 export async function up(context: CliContext, startSandbox: StartSandbox): Promise<ExitCode> {
   const settings = settingsOf(context)
   const say = progress(context)
+  // Before anything is made in it: the tenant repository holds customers' addresses, and git leaves its files open to all.
+  mkdirSync(settings.home, { recursive: true, mode: 0o700 })
   await makeRepository(context, settings, say)
   await installHook(context, settings, say)
   const log = pino({ level: settings.logLevel, base: null, redact: ['*.key', '*.secret', '*.token', '*.authorization', 'headers'] }, logDestination(context, settings))
