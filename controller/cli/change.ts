@@ -1,13 +1,13 @@
 /** Commands that change a tenant. Each is one commit whose message says who and why; what the file would become is checked before. */
 import type { Catalog } from '../core/catalog.ts'
-import { formatProblem } from '../core/problem.ts'
-import type { Tenant, TenantId } from '../core/specs.ts'
+import type { SpecFile } from '../core/parsed.ts'
+import { formatProblem, type Finding, type Problem } from '../core/problem.ts'
+import type { BlobId, Tenant, TenantId } from '../core/specs.ts'
 import type { GitRepository } from '../git/port.ts'
-import { createSpecParser, MAX_SPEC_BYTES } from '../specs/parse.ts'
+import { createSpecParser, MAX_SPEC_BYTES, placeOf } from '../specs/parse.ts'
 import { editSpec, type SpecEdit } from '../specs/write.ts'
-import { UsageError, withInstallation, type Answer, type CliContext } from './context.ts'
+import { settingsOf, UsageError, withInstallation, type Answer, type CliContext } from './context.ts'
 import { pokeController } from './run-file.ts'
-import { settingsOf } from './context.ts'
 
 export interface ChangeRequest {
   readonly tenant: string
@@ -27,12 +27,12 @@ export interface Changed {
 export async function changeTenant(context: CliContext, request: ChangeRequest): Promise<Changed> {
   const changed = await withInstallation(context, async ({ writer, catalog, repository }) => {
     const { revision, result } = await writer.write(async () => {
-      const { spec, text, path } = await currentFile(catalog, repository, request.tenant as TenantId)
+      const { spec, text, claim } = await currentFile(catalog, repository, request.tenant as TenantId)
       const edited = editSpec(text, request.edits(spec, catalog))
-      const tenant = checked(path, edited)
-      if (edited === text) return { result: tenant }
+      if (edited === text) return { result: spec }
+      const tenant = checked(catalog, spec, claim, edited)
       const message = `tenant: ${request.what} ${request.tenant}\n\n${request.why ?? 'No reason was given.'}\n\nBy: ${context.person.name}\n`
-      return { result: tenant, commit: { message, author: context.person, files: [{ path, text: edited }] } }
+      return { result: tenant, commit: { message, author: context.person, files: [{ path: claim.path, text: edited }] } }
     })
     return { tenant: result, revision }
   })
@@ -41,22 +41,34 @@ export async function changeTenant(context: CliContext, request: ChangeRequest):
 }
 
 /** The file as it stands at the tip. A file that is not valid is edited by hand. */
-async function currentFile(catalog: Catalog, repository: GitRepository, id: TenantId): Promise<{ spec: Tenant; text: string; path: string }> {
+async function currentFile(catalog: Catalog, repository: GitRepository, id: TenantId): Promise<{ spec: Tenant; text: string; claim: SpecFile }> {
   const entry = catalog.entry(id)
   const claim = entry?.claims[0]
   if (entry === undefined || claim === undefined) throw new UsageError(`There is no tenant ${id} in the repository. \`tenantry status\` lists them.`)
   if (entry.claims.length > 1 || claim.parsed.kind === 'bad') throw new UsageError(`The file of ${id} is not valid (\`tenantry validate\` says why); put it right first.`)
   for await (const { text } of repository.read([claim.blob], MAX_SPEC_BYTES)) {
-    if (text !== undefined) return { spec: claim.parsed.spec as Tenant, text, path: claim.path }
+    if (text !== undefined) return { spec: claim.parsed.spec as Tenant, text, claim }
   }
   throw new Error(`${claim.path} cannot be read from the repository`)
 }
 
-function checked(path: string, text: string): Tenant {
+/** What the file would become: right in itself and beside everything else in the repository, or as wrong as it was. */
+function checked(catalog: Catalog, { metadata }: Tenant, claim: SpecFile, text: string): Tenant {
+  const { path } = claim
   const parsed = createSpecParser().parse(path, text)
-  if (parsed.kind === 'ok') return parsed.spec as Tenant
-  throw new UsageError(`The change would make the file invalid:\n${parsed.problems.map((problem) => `  ${formatProblem(problem)}`).join('\n')}`)
+  if (parsed.kind === 'bad') throw invalid(parsed.problems)
+  const findings = (): readonly Finding[] => catalog.entry(metadata.name)?.findings ?? []
+  const known = new Set(findings().map(({ field, message }) => `${field} ${message}`))
+  catalog.apply([{ path, file: { path, blob: NOT_IN_GIT, parsed } }])
+  const problems = findings().filter(({ field, message }) => !known.has(`${field} ${message}`)).map((finding) => ({ ...finding, ...placeOf(text, finding.field) }))
+  catalog.apply([{ path, file: claim }])
+  if (problems.length > 0) throw invalid(problems)
+  return parsed.spec as Tenant
 }
+
+const NOT_IN_GIT = '' as BlobId
+
+const invalid = (problems: readonly Problem[]): UsageError => new UsageError(`The change would make the file invalid:\n${problems.map((problem) => `  ${formatProblem(problem)}`).join('\n')}`)
 
 export async function suspend(context: CliContext, tenant: string, { reason }: { reason?: string }): Promise<Answer> {
   return answerOf(
