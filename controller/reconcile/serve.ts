@@ -19,6 +19,7 @@ export interface Served {
 }
 
 const HEALTHY_WITHIN_MS = 15_000
+const LOOK_AGAIN_MS = 1_000
 const POLL_MS = 20
 const ASK_TIMEOUT_MS = 2_000
 const DEDICATED_DATA = '/data'
@@ -47,12 +48,23 @@ async function serveContainer(deps: ReconcileDependencies, desired: DesiredTenan
   if (run.kind !== 'container') throw new Error(`product ${product.metadata.name} has no container`)
   const { files, probeKey } = renderFiles(deps, desired, run)
   const spec = tenantContainer(run, desired, files)
-  const ensured = await ensureOrWait(deps, desired, product, spec)
-  await healthy(deps, spec, ensured, probeKey)
-  const port = ensured.observed.ports[publicPort(run)]
+  const { ports, repairs } = await untilHealthy(deps, spec, probeKey, () => ensureOrWait(deps, desired, product, spec))
+  const port = ports[publicPort(run)]
   await deps.routes.put([route(deps, desired, product, port === undefined ? undefined : { host: '127.0.0.1', port })])
-  const drift = isChange ? [] : driftOf(deps, desired, ensured)
-  return { repairs: ensured.action === 'none' ? [] : [{ action: `container-${ensured.action}`, drift }] }
+  return { repairs: repairs.map((ensured) => ({ action: `container-${ensured.action}`, drift: isChange ? [] : driftOf(deps, desired, ensured) })) }
+}
+
+/** A container that does not answer is looked at again: what said that something happens to it came before it happened. */
+async function untilHealthy(deps: ReconcileDependencies, spec: ContainerSpec, probeKey: string | undefined, ensure: () => Promise<Ensured>): Promise<{ readonly ports: Readonly<Record<string, number>>; readonly repairs: readonly Ensured[] }> {
+  const deadline = performance.now() + HEALTHY_WITHIN_MS
+  const repairs: Ensured[] = []
+  while (performance.now() < deadline) {
+    const ensured = await ensure()
+    if (ensured.action !== 'none') repairs.push(ensured)
+    const { ports } = ensured.observed
+    if (await answersSoon(deps, spec, ports, probeKey)) return { ports, repairs }
+  }
+  throw new ReconcileError({ kind: 'transient' }, 'NotHealthy', `The container of ${spec.name} runs but does not answer on its health path ${spec.health.path}. Look at its log with \`docker logs\`.`)
 }
 
 /** A container that had to be made although nothing else is wanted of a tenant in service was taken away by somebody. */
@@ -116,21 +128,21 @@ function authorizedKeys({ profiles }: DesiredTenant): string {
   return profiles.flatMap(({ devices }) => devices.map(({ publicKey }) => `${publicKey}\n`)).join('')
 }
 
-/** Waits until the container answers: an SQ with the probe key of exactly the rendered file, anything else on its health path. */
-async function healthy(deps: ReconcileDependencies, spec: ContainerSpec, { observed }: Ensured, probeKey: string | undefined): Promise<void> {
-  const port = observed.ports[spec.health.port]
+/** Whether the container answers within a moment: an SQ with the probe key of exactly the rendered file, anything else on its health path. */
+async function answersSoon({ runtime }: ReconcileDependencies, spec: ContainerSpec, ports: Readonly<Record<string, number>>, probeKey: string | undefined): Promise<boolean> {
+  const port = ports[spec.health.port]
   if (port === undefined) throw new ReconcileError({ kind: 'transient' }, 'PortNotPublished', `The container of ${spec.name} publishes no port ${spec.health.port} yet.`)
-  const deadline = performance.now() + HEALTHY_WITHIN_MS
+  const deadline = performance.now() + LOOK_AGAIN_MS
   let reloaded = false
   while (performance.now() < deadline) {
     const path = probeKey === undefined ? spec.health.path : '/api/v2/version'
     const status = await askSq({ port, method: 'GET', path, timeoutMs: ASK_TIMEOUT_MS, ...(probeKey !== undefined && { key: probeKey }) }).then((answer) => answer.status, () => undefined)
-    if (status !== undefined && (probeKey === undefined ? status < 500 : status === 200)) return
+    if (status !== undefined && (probeKey === undefined ? status < 500 : status === 200)) return true
     if (status === 401 && !reloaded && spec.reload) {
       reloaded = true
-      await deps.runtime.exec(spec.name, spec.reload)
+      await runtime.exec(spec.name, spec.reload)
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
-  throw new ReconcileError({ kind: 'transient' }, 'NotHealthy', `The container of ${spec.name} runs but does not answer on its health path ${spec.health.path}. Look at its log with \`docker logs\`.`)
+  return false
 }
