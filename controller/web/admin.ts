@@ -22,8 +22,9 @@ export interface AdminOptions {
 }
 
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const app = fastify({ logger: false, bodyLimit: 64 * 1024, forceCloseConnections: true })
-  app.setErrorHandler(createProblemHandler(options.log))
+  const answerProblem = createProblemHandler(options.log)
+  const app = fastify({ frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply), logger: false, bodyLimit: 64 * 1024, forceCloseConnections: true })
+  app.setErrorHandler(answerProblem)
   app.addHook('onRequest', async (request) => {
     if (!mayBeFromPage(request.headers)) return
     throw new HttpProblem({ status: 403, code: 'host-not-allowed', title: 'Forbidden', detail: 'This port answers programs that call it by an IP address or as localhost, and no web page of another site.' })

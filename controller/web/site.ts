@@ -20,8 +20,9 @@ export interface SiteOptions {
 const FIRST_USE_BODY = { type: 'object', required: ['tenant', 'at'], properties: { tenant: { type: 'string', maxLength: 100 }, at: { type: 'string', maxLength: 40 } } } as const
 
 export function createSite({ payments, page, firstUse, log }: SiteOptions): FastifyInstance {
-  const app = fastify({ logger: false, bodyLimit: 1024 * 1024, requestTimeout: 30_000, forceCloseConnections: true })
-  app.setErrorHandler(createProblemHandler(log))
+  const answerProblem = createProblemHandler(log)
+  const app = fastify({ frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply), logger: false, bodyLimit: 1024 * 1024, requestTimeout: 30_000, forceCloseConnections: true })
+  app.setErrorHandler(answerProblem)
   app.setNotFoundHandler(notFound('There is nothing at this address.'))
   for (const routes of payments.routes) void app.register(routes)
   app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'").send(firstPage(page())))

@@ -1,0 +1,89 @@
+/** The controller's public side: errors are problems, the page is plain, and what is internal stays so. */
+import type { FastifyPluginCallback } from 'fastify'
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Payments } from '../../controller/payments.ts'
+import { createSite } from '../../controller/web/site.ts'
+
+function site() {
+  const logged: object[] = []
+  const uses: string[] = []
+  const routes: FastifyPluginCallback = (app, _options, done) => {
+    app.get('/fails', () => {
+      throw new Error('password is hunter2')
+    })
+    app.post('/takes', () => ({ taken: true }))
+    done()
+  }
+  const app = createSite({
+    payments: { routes: [routes] } as unknown as Payments,
+    page: () => ({ plans: [{ name: 'a', title: '<script>alert(1)</script>', price: '"free"', left: '' }], sandbox: true }),
+    firstUse: (tenant, at) => void uses.push(`${tenant} ${at}`),
+    log: pino({ level: 'error' }, { write: (line: string) => void logged.push(JSON.parse(line) as object) }),
+  })
+  onTestFinished(() => app.close())
+  return { app, logged, uses }
+}
+
+describe('errors', () => {
+  test.each([
+    ['no such address', { url: '/nowhere' }, 404, 'not-found'],
+    ['a body that is no JSON', { method: 'POST' as const, url: '/takes', headers: { 'content-type': 'application/json' }, payload: '{' }, 400, undefined],
+    ['a body that is too large', { method: 'POST' as const, url: '/takes', headers: { 'content-type': 'application/json' }, payload: `"${'x'.repeat(1_100_000)}"` }, 413, undefined],
+    ['a fault of ours', { url: '/fails' }, 500, 'internal-error'],
+    ['an address that is not written well', { url: '/%' }, 400, undefined],
+  ])('are problems: %s', async (_name, request, status, code) => {
+    const answer = await site().app.inject(request)
+    expect(answer.statusCode).toBe(status)
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+    expect(answer.json()).toMatchObject({ status, ...(code !== undefined && { code }), title: expect.any(String) as string, detail: expect.any(String) as string, type: expect.stringMatching(/^urn:tenantry:problem:|^https:/) as string })
+  })
+
+  test('of ours are logged, and say nothing of themselves outside', async () => {
+    const { app, logged } = site()
+    const { body } = await app.inject({ url: '/fails' })
+    expect(body).not.toContain('hunter2')
+    expect(logged).toHaveLength(1)
+    await app.inject({ url: '/nowhere' })
+    expect(logged).toHaveLength(1)
+  })
+})
+
+describe('the first page', () => {
+  test('has no script, asks nobody else for anything, and shows what files hold as text', async () => {
+    const { headers, body } = await site().app.inject({ url: '/' })
+    expect(headers['content-security-policy']).toContain("default-src 'none'")
+    expect(body).not.toMatch(/<script|https?:\/\//)
+    expect(body).toContain('&#60;script&#62;')
+  })
+})
+
+describe('the report of a first use', () => {
+  const report = (headers: Record<string, string> = {}, payload: object = { tenant: 'user001', at: '2026-03-01T12:00:00Z' }) => ({ method: 'POST' as const, url: '/internal/first-use', headers, payload })
+
+  test('is taken from the gateway itself', async () => {
+    const { app, uses } = site()
+    expect((await app.inject(report())).statusCode).toBe(204)
+    expect(uses).toEqual(['user001 2026-03-01T12:00:00Z'])
+  })
+
+  test.each([
+    ['passed on from outside', report({ 'x-tenantry-public': '1' }), 404],
+    ['without a tenant', report({}, { at: 'x' }), 400],
+    ['with a name without end', report({}, { tenant: 'x'.repeat(101), at: 'x' }), 400],
+  ])('is not taken: %s', async (_name, request, status) => {
+    const { app, uses } = site()
+    const answer = await app.inject(request)
+    expect(answer.statusCode).toBe(status)
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+    expect(uses).toEqual([])
+  })
+
+  test('is not reached by another way of writing its address', async () => {
+    const { app, uses } = site()
+    for (const url of ['//internal/first-use', '/internal//first-use', '/%69nternal/first-use', '/internal/first-use/', '/INTERNAL/first-use']) {
+      await app.inject({ ...report({ 'x-tenantry-public': '1' }), url })
+    }
+    expect(uses).toEqual([])
+  })
+})
