@@ -1,24 +1,19 @@
 /** The gateway put together: one listening process's parts and their order of start and stop. No arguments are parsed here, and nothing is global. */
 import { mkdir } from 'node:fs/promises'
-import { openUsageOrAnew, usagePath } from '../store/usage.ts'
+import { createAccounting } from './accounting.ts'
 import { createAdmission } from './admission.ts'
-import { createAllowance } from './allowance.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createControlPlane } from './control-plane.ts'
 import { createControlSocket } from './control-socket.ts'
 import { createDataPath } from './data-path.ts'
 import { createFirstUse } from './first-use.ts'
 import { createForwarder } from './forward.ts'
-import { createLedger } from './ledger.ts'
 import type { Log } from './log.ts'
-import { createMetering } from './metering.ts'
 import { createMetrics } from './metrics.ts'
 import { createPublicServer } from './public-server.ts'
 import { createRouteReader } from './route-reader.ts'
 import { DEFAULT_SETTINGS, type GatewaySettings } from './settings.ts'
 import { controlSocketPath, routesFolder, webSocketPath } from './sockets.ts'
-import { createStorageGuard } from './storage-guard.ts'
-import { usageReport } from './usage-report.ts'
 import { GATEWAY_PROTOCOL } from './version.ts'
 
 export interface GatewayOptions {
@@ -62,19 +57,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     active: () => admission.active,
     waiting: () => admission.waiting,
     bufferedBytes: () => budget.held,
+    storagesActive: () => accounting.storage.active,
+    usageFailures: () => accounting.ledger.failures,
+    usageFlushMs: () => accounting.ledger.lastFlushMs,
   })
-  const steadyMs = (): number => performance.now()
-  const nowMs = (): number => now().getTime()
-  const usage = openUsageOrAnew(usagePath(home), now(), (error, what) => log.error({ err: error, what }, 'usage.db cannot be used'))
-  const ledger = createLedger({ usage, nowMs, log, flushMs: settings.usageFlushMs })
-  const allowance = createAllowance({ ledger, nowMs, steadyMs })
-  const storage = createStorageGuard({ home, usage, ledger, steadyMs, log })
-  const metering = createMetering({ ledger, allowance, now })
+  const accounting = createAccounting({ home, flushMs: settings.usageFlushMs, metrics, now, log })
+  const { allowance, storage, metering } = accounting
   const firstUse = createFirstUse({ socketPath: webSocketPath(home), now, log })
-  const forward = createForwarder({ admission, budget, settings, log, now: steadyMs })
+  const forward = createForwarder({ admission, budget, settings, log, now: () => performance.now() })
   const dataPath = createDataPath({
     ...{ routes, forward, budget, firstUse, metrics, settings, allowance, storage, metering, log, now },
-    usageReport: (entry) => usageReport({ allowance, ledger, storage, usage }, entry, routes.links, now()),
+    usageReport: (entry) => accounting.usageReport(entry, routes.links),
   })
   const controlPlane = createControlPlane({
     socketPath: webSocketPath(home),
@@ -92,26 +85,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const control = createControlSocket({ path: controlSocketPath(home), state, metricsText: metrics.text, onStop: options.onStop })
 
-  let usageClosed = false
-  /** After the last answer: what it counted is written down. */
-  const closeUsage = (): void => {
-    if (usageClosed) return
-    usageClosed = true
-    storage.close()
-    ledger.close()
-    usage.close()
-  }
-
   await routes.start()
-  ledger.start()
-  storage.start()
+  accounting.start()
   let port = options.port
   try {
     port = await server.listen(host, options.port)
     await control.listen()
   } catch (error) {
     await Promise.all([server.drain(), routes.close()])
-    closeUsage()
+    accounting.close()
     throw error
   }
   log.info({ host, port, version, generation: routes.generation, tenants: routes.table?.tenants ?? 0 }, 'the gateway listens')
@@ -122,7 +104,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await Promise.all([server.drain(), control.close()])
       firstUse.close()
       await routes.close()
-      closeUsage()
+      accounting.close()
       log.info('the gateway has stopped')
     },
   }

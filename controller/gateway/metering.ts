@@ -1,6 +1,7 @@
 /** Writes each request of a known key into the ledger: what passed, what came of it, what was refused. */
 import type { ForwardOutcome } from './forward.ts'
 import type { Account, Ledger } from './ledger.ts'
+import type { Metrics } from './metrics.ts'
 import { refusalRecord } from './refusal-log.ts'
 import type { Refusal } from './refusal.ts'
 import type { TableKey } from './route-table.ts'
@@ -18,10 +19,11 @@ export interface Metering {
 export interface MeteringOptions {
   readonly ledger: Ledger
   readonly allowance: Allowance
+  readonly metrics: Metrics
   readonly now: () => Date
 }
 
-export function createMetering({ ledger, allowance, now }: MeteringOptions): Metering {
+export function createMetering({ ledger, allowance, metrics, now }: MeteringOptions): Metering {
   const tallyOf = ({ id, route }: TableKey) => ledger.tally(route.tenant, id, now().getTime())
 
   return {
@@ -35,6 +37,7 @@ export function createMetering({ ledger, allowance, now }: MeteringOptions): Met
     ended(entry, bytesIn, outcome) {
       const tally = tallyOf(entry)
       tally.bytesIn += bytesIn
+      if (outcome.kind !== 'refused') metrics.metered(entry.route.product)
       if (outcome.kind === 'answered') tally.bytesOut += outcome.bytesOut
       if (outcome.kind === 'answered' ? outcome.status >= 500 : outcome.upstreamError) tally.errors++
     },

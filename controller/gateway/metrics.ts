@@ -7,6 +7,8 @@ export interface Metrics {
   refusal(code: string): void
   upstreamError(product: string): void
   bytes(product: string, bytesIn: number, bytesOut: number): void
+  /** Counted against a tenant's quotas. */
+  metered(product: string): void
   readonly counts: MetricCounts
   text(): Promise<string>
 }
@@ -16,6 +18,7 @@ export interface MetricCounts {
   readonly requests: Record<string, Record<string, number>>
   readonly refusals: Record<string, number>
   readonly upstreamErrors: Record<string, number>
+  readonly metered: Record<string, number>
   readonly bytesIn: Record<string, number>
   readonly bytesOut: Record<string, number>
 }
@@ -29,12 +32,15 @@ export interface GatewayGauges {
   readonly active: () => number
   readonly waiting: () => number
   readonly bufferedBytes: () => number
+  readonly storagesActive: () => number
+  readonly usageFailures: () => number
+  readonly usageFlushMs: () => number
 }
 
 const CLASSES = ['broken', '1xx', '2xx', '3xx', '4xx', '5xx']
 
 export function createMetrics(gauges: GatewayGauges): Metrics {
-  const counts: MetricCounts = { requests: {}, refusals: {}, upstreamErrors: {}, bytesIn: {}, bytesOut: {} }
+  const counts: MetricCounts = { requests: {}, refusals: {}, upstreamErrors: {}, metered: {}, bytesIn: {}, bytesOut: {} }
   const registry = new Registry()
   register(registry, counts, gauges)
   return {
@@ -47,6 +53,7 @@ export function createMetrics(gauges: GatewayGauges): Metrics {
       add(counts.bytesIn, product, bytesIn)
       add(counts.bytesOut, product, bytesOut)
     },
+    metered: (product) => add(counts.metered, product, 1),
     counts,
     text: () => registry.metrics(),
   }
@@ -80,6 +87,7 @@ function register(registry: Registry, counts: MetricCounts, gauges: GatewayGauge
   })
   simple('tenantry_gateway_refusals_total', 'Requests refused by the gateway itself, by code.', 'code', () => counts.refusals)
   simple('tenantry_gateway_upstream_errors_total', 'Instances that did not answer properly, by product.', 'product', () => counts.upstreamErrors)
+  simple('tenantry_gateway_metered_requests_total', 'Requests counted against quotas, by product.', 'product', () => counts.metered)
   simple('tenantry_gateway_received_bytes_total', 'Bytes of request bodies, by product.', 'product', () => counts.bytesIn)
   simple('tenantry_gateway_sent_bytes_total', 'Bytes of answer bodies, by product.', 'product', () => counts.bytesOut)
   const gauge = (name: string, help: string, value: () => number): void => {
@@ -92,4 +100,7 @@ function register(registry: Registry, counts: MetricCounts, gauges: GatewayGauge
   gauge('tenantry_gateway_upstream_active', 'Requests that instances are answering.', gauges.active)
   gauge('tenantry_gateway_upstream_waiting', 'Requests waiting in line for an instance.', gauges.waiting)
   gauge('tenantry_gateway_buffered_bytes', 'Request bodies and unread answers held in memory.', gauges.bufferedBytes)
+  gauge('tenantry_gateway_storages_active', 'Tenants whose storage is measured at present.', gauges.storagesActive)
+  gauge('tenantry_gateway_usage_write_failures', 'Times that usage could not be written down since the start.', gauges.usageFailures)
+  gauge('tenantry_gateway_usage_write_seconds', 'How long the last writing down of usage took.', () => gauges.usageFlushMs() / 1000)
 }

@@ -6,13 +6,14 @@ import { formatKey } from '../../controller/core/key-format.ts'
 import type { Route } from '../../controller/core/route.ts'
 import type { TenantId } from '../../controller/core/specs.ts'
 import { startGateway, type Gateway } from '../../controller/gateway/gateway.ts'
+import type { Links } from '../../controller/gateway/route-log.ts'
 import { createRouteWriter, type RouteWriter } from '../../controller/gateway/route-writer.ts'
 import type { GatewaySettings } from '../../controller/gateway/settings.ts'
 import { routesFolder } from '../../controller/gateway/sockets.ts'
 import { tempFolder } from '../support/temp.ts'
 import { waitFor } from '../support/wait.ts'
 
-export const LINKS = { payment: 'https://pay.example/now', support: 'https://help.example' }
+export const LINKS: Links = { payment: 'https://pay.example/now', support: 'https://help.example', upgrade: 'https://more.example' }
 
 export function makeKey(): string {
   return formatKey(randomBytes(16).toString('hex'))
@@ -45,7 +46,7 @@ export function recordingLog(lines: string[]) {
 }
 
 /** Ends with the test. */
-export async function startFixture(routes: readonly Route[], settings: Partial<GatewaySettings> = {}, home = tempFolder('gateway')): Promise<Fixture> {
+export async function startFixture(routes: readonly Route[], settings: Partial<GatewaySettings> = {}, home = tempFolder('gateway'), now = (): Date => new Date()): Promise<Fixture> {
   const writer = createRouteWriter(routesFolder(home), { links: () => LINKS, now: () => new Date() })
   await writer.load()
   await writer.replaceAll(routes)
@@ -58,7 +59,7 @@ export async function startFixture(routes: readonly Route[], settings: Partial<G
     version: '1-test',
     idPrefix: 'test',
     settings: { drainMs: 500, ...settings },
-    now: () => new Date(),
+    now,
     log: recordingLog(log),
     onStop: () => undefined,
   })
