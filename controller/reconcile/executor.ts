@@ -174,7 +174,9 @@ function fold(deps: ReconcileDependencies, id: TenantId, target: Target, revisio
   const status = { ...withConditions(before.status, [ready, specCondition(target.kind === 'retire' ? [] : target.findings)], now), failures, nextAttemptAt: new Date(deps.now().getTime() + afterMs).toISOString() }
   deps.records.put({ ...before, attemptedRevision: revision, status })
   deps.observer.outcome(known.next.kind === 'transient' ? 'failed' : known.next.kind, seconds)
-  const level = known.next.kind === 'waiting' ? 'info' : 'warn'
+  // What waits for the same as before is no news: without an engine every tenant would say so at each look.
+  const isNews = known.next.kind === 'transient' || before.status.conditions.find(({ type }) => type === 'Ready')?.reason !== known.reason
+  const level = !isNews ? 'debug' : known.next.kind === 'waiting' ? 'info' : 'warn'
   deps.log[level]({ tenant: id, reason: known.reason, next: known.next.kind, failures, nextAttemptAt: status.nextAttemptAt, err: known }, 'tenant not in force yet')
   return { afterMs }
 }
