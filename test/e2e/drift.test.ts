@@ -80,7 +80,7 @@ it('looking again where nothing is wrong repairs nothing and writes no file', as
 /** Each file's place, inode, size and time of change; logs and the stores are written as the program sees fit. */
 function everyFile(home: string): string[] {
   return readdirSync(home, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !/\.log$|^store\.db/.test(entry.name))
+    .filter((entry) => entry.isFile() && !/\.log$|^(store|usage)\.db/.test(entry.name))
     .map((entry) => {
       const file = path.join(entry.parentPath, entry.name)
       const { ino, size, mtimeNs, mode } = statSync(file, { bigint: true })
