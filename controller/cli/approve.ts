@@ -12,7 +12,7 @@ export async function approve(context: CliContext, revision: string): Promise<An
     if (tenants.length === 0) throw new UsageError(`No removals wait for revision ${revision}. \`tenantry status\` shows what waits.`)
     for (const tenant of tenants) stores.audit.add({ at, actor: context.person.name, action: 'approve removal', tenant, detail: `revision ${revision}` })
     await pokeController(home)
-    return { json: { revision, tenants }, text: `${tenants.length} removals are approved: ${tenants.join(', ')}. Data is kept for the retention period.\n` }
+    return { json: { revision, tenants }, text: `Approved: removal of ${tenants.join(', ')}. Data is kept for the retention period.\n` }
   } finally {
     stores.close()
   }

@@ -3,7 +3,7 @@ import type { TenantId, Timestamp } from '../core/specs.ts'
 import type { Store } from './db.ts'
 
 /** In the order in which they happen. */
-export type TimelineStep = 'webhook-received' | 'webhook-stored' | 'committed' | 'seen' | 'applied' | 'ready' | 'first-use'
+export type TimelineStep = 'webhook-received' | 'webhook-stored' | 'committed' | 'seen' | 'ready' | 'first-use'
 
 export interface TimelineEntry {
   readonly trace: string
