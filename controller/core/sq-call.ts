@@ -28,19 +28,24 @@ export function readSqCall(method: string, target: string): SqCall | undefined {
   if (!target.startsWith(SQ_API)) return undefined
   const command = SQ_COMMANDS.find((name) => target.startsWith(name, SQ_API.length))
   if (command === undefined || (post ? !BY_POST.has(command) : NOT_BY_GET.has(command))) return undefined
-  const question = target.indexOf('?')
-  const parameters = question === -1 ? NO_PARAMETERS : readParameters(target.slice(question + 1))
-  const text = (post ? parameters.get('content') : undefined) ?? parameters.get('s') ?? ''
-  return { command, phext: parameters.get('p') ?? '', coordinate: parameters.get('c'), text }
+  const { p = '', c, s = '', content } = readParameters(target)
+  return { command, phext: p, coordinate: c, text: (post ? content : undefined) ?? s }
 }
 
-const NO_PARAMETERS: ReadonlyMap<string, string> = new Map()
+type Parameters = Partial<Record<'p' | 'c' | 's' | 'content', string>>
 
-function readParameters(query: string): ReadonlyMap<string, string> {
-  const parameters = new Map<string, string>()
-  for (const pair of query.split('&')) {
-    const equals = pair.indexOf('=')
-    if (equals !== -1) parameters.set(decode(pair.slice(0, equals)), decode(pair.slice(equals + 1)))
+/** Without splitting: this is done for every request. */
+function readParameters(target: string): Parameters {
+  const parameters: Parameters = {}
+  for (let at = target.indexOf('?'); at !== -1; ) {
+    const next = target.indexOf('&', at + 1)
+    const end = next === -1 ? target.length : next
+    const equals = target.indexOf('=', at + 1)
+    if (equals !== -1 && equals < end) {
+      const name = decode(target.slice(at + 1, equals))
+      if (name === 'p' || name === 'c' || name === 's' || name === 'content') parameters[name] = decode(target.slice(equals + 1, end))
+    }
+    at = next
   }
   return parameters
 }

@@ -3,7 +3,7 @@
  * them or from none. Limits are those of the route as it stands, so that a changed one holds for the next request.
  */
 import { takeOne, remainingNow } from '../core/gcra.ts'
-import { requestLimits, DAY_SECONDS, type Ceiling, type Periods, type RequestLimits } from '../core/quota.ts'
+import { requestLimits, DAY_SECONDS, type Periods, type RequestLimits } from '../core/quota.ts'
 import type { Account, Ledger } from './ledger.ts'
 import { quotaUsed, rateExceeded } from './limit-refusals.ts'
 import type { Refusal } from './refusal.ts'
@@ -65,18 +65,15 @@ export function createAllowance({ ledger, nowMs, steadyMs }: AllowanceOptions): 
     const { rate, perDay, perMonth, policy } = limits
     const steady = steadyMs()
     const taken = rate && takeOne(account.rate, steady, rate)
-    const refuse = (refusal: Refusal): Admission => {
-      const status = [['rate', rate && remainingNow(account.rate, steady, rate), (account.rate - steady) / 1000], ...quotaStatus(limits, account, periods, now)] as const
-      return { kind: 'refused', refusal: { ...refusal, headers: headersOf(policy, status) } }
-    }
+    const status = (): string[] => ['RateLimit-Policy', policy, 'RateLimit', statusOf(limits, account, periods, now, steady)]
+    const refuse = (refusal: Refusal): Admission => ({ kind: 'refused', refusal: { ...refusal, headers: status() } })
     if (taken?.kind === 'wait') return refuse(rateExceeded(rate!, taken.waitMs, links))
     if (perMonth !== undefined && account.month >= perMonth.value) return refuse(quotaUsed('requestsPerMonth', perMonth, account.month, periods.monthEndsAtMs, now, links))
     if (perDay !== undefined && account.day >= perDay.value) return refuse(quotaUsed('requestsPerDay', perDay, account.day, periods.dayEndsAtMs, now, links))
     if (taken !== undefined) account.rate = taken.state
     account.day++
     account.month++
-    if (policy === '') return { kind: 'admitted', headers: NO_HEADERS, account }
-    return { kind: 'admitted', headers: headersOf(policy, [['rate', taken?.remaining, (taken?.fullInMs ?? 0) / 1000], ...quotaStatus(limits, account, periods, now)]), account }
+    return { kind: 'admitted', headers: policy === '' ? NO_HEADERS : status(), account }
   }
 
   return {
@@ -96,20 +93,6 @@ export function createAllowance({ ledger, nowMs, steadyMs }: AllowanceOptions): 
 
 const NO_HEADERS: readonly string[] = []
 
-/** Name of the policy, what is left of it, seconds until it is whole again. */
-type PolicyStatus = readonly [name: string, remaining: number | undefined, seconds: number]
-
-function quotaStatus({ perDay, perMonth }: RequestLimits, { day, month }: Account, { dayEndsAtMs, monthEndsAtMs }: Periods, nowMs: number): PolicyStatus[] {
-  return [
-    ['day', perDay && remaining(perDay, day), (dayEndsAtMs - nowMs) / 1000],
-    ['month', perMonth && remaining(perMonth, month), (monthEndsAtMs - nowMs) / 1000],
-  ]
-}
-
-function remaining({ value }: Ceiling, used: number): number {
-  return Math.max(0, value - used)
-}
-
 /** draft-ietf-httpapi-ratelimit-headers-10: a policy is an amount `q` in a window of `w` seconds, its state what remains (`r`) for `t` seconds. */
 function policyOf({ rate, perDay, perMonth }: RequestLimits, { monthSeconds }: Periods): string {
   const policies = [
@@ -120,10 +103,15 @@ function policyOf({ rate, perDay, perMonth }: RequestLimits, { monthSeconds }: P
   return policies.filter((policy) => policy !== undefined).join(', ')
 }
 
-function headersOf(policy: string, statuses: readonly PolicyStatus[]): readonly string[] {
+/** Of each policy in force what remains, and in how many seconds it is whole again. */
+function statusOf({ rate, perDay, perMonth }: RequestLimits, account: Account, periods: Periods, nowMs: number, steadyMs: number): string {
   let text = ''
-  for (const [name, left, seconds] of statuses) {
-    if (left !== undefined) text += `${text === '' ? '' : ', '}"${name}";r=${left};t=${Math.max(0, Math.ceil(seconds))}`
-  }
-  return ['RateLimit-Policy', policy, 'RateLimit', text]
+  if (rate !== undefined) text = `"rate";r=${remainingNow(account.rate, steadyMs, rate)};t=${seconds(account.rate - steadyMs)}`
+  if (perDay !== undefined) text += `${text === '' ? '' : ', '}"day";r=${Math.max(0, perDay.value - account.day)};t=${seconds(periods.dayEndsAtMs - nowMs)}`
+  if (perMonth !== undefined) text += `${text === '' ? '' : ', '}"month";r=${Math.max(0, perMonth.value - account.month)};t=${seconds(periods.monthEndsAtMs - nowMs)}`
+  return text
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.ceil(ms / 1000))
 }

@@ -91,7 +91,7 @@ function outgoingHeaders(request: IncomingMessage, requestId: string): string[] 
   const framing = request.headers['transfer-encoding'] === undefined ? [] : ['Transfer-Encoding', 'chunked']
   const known = ['X-Forwarded-For', address, 'X-Forwarded-Proto', 'http', 'X-Request-Id', requestId, 'X-Tenantry-Public', '1']
   const host = request.headers.host === undefined ? [] : ['X-Forwarded-Host', request.headers.host]
-  return [...crossing(request.rawHeaders, ['content-length']), ...contentLength(request), ...framing, ...known, ...host, 'Connection', 'close']
+  return [...crossing(request.rawHeaders, ['content-length']), ...contentLength(request), ...framing, ...known, ...host]
 }
 
 function contentLength(request: IncomingMessage): string[] {

@@ -1,5 +1,5 @@
 /** The storage of all tenants: who has a limit and where it is measured. Keeps only those that were active lately in memory. */
-import path from 'node:path'
+import type { ShardName } from '../core/placement.ts'
 import { ceilingOf, type Ceiling } from '../core/quota.ts'
 import type { TenantId } from '../core/specs.ts'
 import { shardFolders } from '../sq/files.ts'
@@ -49,7 +49,7 @@ const IDLE_MS = 5 * 60_000
 const FREE: StorageDecision = { kind: 'reserved', settle: () => undefined }
 
 interface Active {
-  readonly folder: string
+  readonly shard: ShardName
   readonly storage: TenantStorage
 }
 
@@ -58,18 +58,18 @@ export function createStorageGuard({ home, usage, ledger, steadyMs, log }: Stora
   const active = new Map<TenantId, Active>()
   let sweep: NodeJS.Timeout | undefined
 
-  function storageOf(tenant: TenantId, folder: string): TenantStorage {
+  function storageOf(tenant: TenantId, shard: ShardName): TenantStorage {
     const known = active.get(tenant)
-    if (known?.folder === folder) return known.storage
+    if (known?.shard === shard) return known.storage
     known?.storage.close()
     const storage = createTenantStorage({
-      sizes: phextSizesIn(folder),
+      sizes: phextSizesIn(folders.data(shard, tenant)),
       lastKnownBytes: usage.storageBytes(tenant) ?? 0,
       steadyMs,
       onMeasured: (bytes) => ledger.stored(tenant, bytes),
-      onFailure: (error) => log.error({ err: error, tenant, folder: path.basename(path.dirname(path.dirname(folder))) }, 'a tenant\'s storage could not be measured'),
+      onFailure: (error) => log.error({ err: error, tenant, shard }, 'a tenant\'s storage could not be measured'),
     })
-    active.set(tenant, { folder, storage })
+    active.set(tenant, { shard, storage })
     return storage
   }
 
@@ -78,7 +78,7 @@ export function createStorageGuard({ home, usage, ledger, steadyMs, log }: Stora
     if (limit === undefined || route.shard === undefined) return decide(FREE)
     const limitBytes = limit.value * BYTES_PER_MB
     const wanted = { phext: call.phext, growth, mutates: writes(call.command), limitBytes }
-    storageOf(route.tenant, folders.data(route.shard, route.tenant)).reserve(wanted, (decision) => {
+    storageOf(route.tenant, route.shard).reserve(wanted, (decision) => {
       switch (decision.kind) {
         case 'reserved':
           return decide(decision)
@@ -99,7 +99,7 @@ export function createStorageGuard({ home, usage, ledger, steadyMs, log }: Stora
     },
     async standing(route) {
       if (route.shard === undefined) return undefined
-      const storage = storageOf(route.tenant, folders.data(route.shard, route.tenant))
+      const storage = storageOf(route.tenant, route.shard)
       await storage.ready()
       return { usedBytes: storage.usedBytes, limit: limitOf(route) }
     },
