@@ -16,7 +16,7 @@ import type { Machine } from './machine.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startPayments, type Payments } from './payments.ts'
 import { createExecutor } from './reconcile/executor.ts'
-import { createLastApplied } from './reconcile/last-applied.ts'
+import { createFormerTenant, createLastApplied } from './reconcile/last-applied.ts'
 import { createLimitInForce } from './reconcile/limit-in-force.ts'
 import { createLoop, type Loop } from './reconcile/loop.ts'
 import type { ReconcileDependencies } from './reconcile/ports.ts'
@@ -74,7 +74,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const runtime = createDockerRuntime({ docker: connectEngine(settings.dockerHost), installation: installation.id, now: machine.now, log })
   await refuseSecondController(settings.home)
   const routes = createRouteWriter(routesFolder(settings.home), { links: () => installation.catalog.platform?.spec.links ?? {}, now: machine.now })
-  const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, limitInForce: createLimitInForce(stores.meta), lastApplied: createLastApplied(stores, installation.catalog) })
+  const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, limitInForce: createLimitInForce(stores.meta), lastApplied: createLastApplied(stores, installation.catalog), former: createFormerTenant(stores) })
   /** Parts that refer to each other meet here once both are made. */
   const late: { payments?: Payments; loop?: Loop } = {}
   const inbox = createInbox(stores.durable, { now: machine.now, mark: createTimeline(stores.durable).mark })
@@ -123,7 +123,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     await routes.close()
   }
 
-  return { loop, payments, gateway, adminUrl, runtime, overview: status.overview, poke: loop.poke, drain, stopDataPath: () => stopDataPath(world, shards, gatewayProcess, installation) }
+  return { loop, payments, gateway, adminUrl, runtime, overview: status.overview, poke: loop.poke, drain, stopDataPath: () => Promise.all([gatewayProcess.stop(), processes.stopAll()]).then(() => undefined) }
 }
 
 /** Everything that may say "look": all of them are hints, the timer in the loop is the truth. */
@@ -228,15 +228,3 @@ function answers(socketPath: string): Promise<boolean> {
     connection.once('error', () => resolve(false))
   })
 }
-
-async function stopDataPath(world: World, shards: Shards, gateway: GatewayProcess, { catalog }: Installation): Promise<void> {
-  await gateway.stop()
-  const names = new Set<ShardName>()
-  for (const { place } of world.allDesired()) if (place.kind === 'shard') names.add(place.shard)
-  const ofProcesses = [...names].filter((shard) => {
-    const { run } = shardProduct(catalog, shard).product.spec
-    return run.kind === 'shared-sq' && run.engine === 'process'
-  })
-  await Promise.all(ofProcesses.map((shard) => shards.stop(shard)))
-}
-

@@ -30,7 +30,7 @@ export async function plan(context: CliContext, options: PlanOptions): Promise<A
   const repository = await openRepository(context, options.repository)
   try {
     const head = await resolveRevision(repository, options.head)
-    const base = await resolveRevision(repository, options.base ?? (options.repository === undefined ? lastTakenIn(context) : undefined) ?? `${head}^`)
+    const base = await resolveRevision(repository, options.base ?? (options.repository === undefined ? lastTakenIn(context) : undefined) ?? (await parentOf(repository, head)))
     const planned = await planRevisions(repository, base, head, context.now().toISOString())
     const json = { base, head, ...planned.report, problems: planned.problems }
     const text = options.format === 'json' ? `${JSON.stringify(json, null, 2)}\n` : options.format === 'markdown' ? markdown(planned) : plainText(planned)
@@ -38,6 +38,11 @@ export async function plan(context: CliContext, options: PlanOptions): Promise<A
   } finally {
     await repository.close()
   }
+}
+
+/** The commit before, for a repository that nothing was taken in from; the first commit is compared with itself. */
+async function parentOf(repository: GitRepository, head: CommitId): Promise<CommitId> {
+  return (await repository.resolve(`${head}^`)) ?? head
 }
 
 /** Reads the base whole, then only what differs: as the loop would. */

@@ -56,12 +56,22 @@ export function candidateOf(entry: MutableEntry): Candidate {
   return { good: { spec: claim.parsed.spec, path: claim.path, blob: claim.blob }, findings: NO_FINDINGS }
 }
 
+const SHOWN_DUPLICATES = 3
+
+function others(shown: readonly string[], path: string, all: number): string {
+  const named = shown.filter((other) => other !== path).slice(0, SHOWN_DUPLICATES)
+  const more = all - 1 - named.length
+  return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
 function duplicateFindings(entry: MutableEntry): Finding[] {
   const paths = entry.claims.map(({ path }) => path).sort()
+  // A few of the others are enough to find them all, and a thousand files of one name must not make a thousand times a thousand.
+  const shown = paths.slice(0, SHOWN_DUPLICATES + 1)
   return paths.map((path) => ({
     file: path,
     field: 'metadata.name',
-    message: `"${entry.name}" is also the name in ${paths.filter((other) => other !== path).join(', ')}; a name belongs to one file`,
+    message: `"${entry.name}" is also the name in ${others(shown, path, paths.length)}; a name belongs to one file`,
     fix: 'Rename or remove all but one; until then the last good one stays in force.',
   }))
 }

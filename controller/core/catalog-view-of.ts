@@ -39,17 +39,23 @@ export function createCatalogView(entries: Entries, index: TenantIndex, numbers:
 }
 
 export interface HighestNumbersSeen {
-  note(name: string): void
+  /** `certain` where the file is good; one that is not may not push the numbers far ahead, or a single bad file could use them all up. */
+  note(name: string, certain: boolean): void
   highest(prefix: string): number
 }
+
+const LARGEST_UNCERTAIN_STEP = 1_000
 
 /** The highest number that was ever seen for each prefix; a tenant that is gone does not give its number back. */
 export function createHighestNumbers(): HighestNumbersSeen {
   const highest = new Map<string, number>()
   return {
-    note(name) {
+    note(name, certain) {
       const [, prefix, digits] = /^(.*?)(\d{1,15})$/.exec(name) ?? []
-      if (prefix !== undefined && Number(digits) > (highest.get(prefix) ?? 0)) highest.set(prefix, Number(digits))
+      if (prefix === undefined) return
+      const number = Number(digits)
+      const before = highest.get(prefix) ?? 0
+      if (number > before && (certain || number - before <= LARGEST_UNCERTAIN_STEP)) highest.set(prefix, number)
     },
     highest: (prefix) => highest.get(prefix) ?? 0,
   }

@@ -61,7 +61,7 @@ export function createCatalog(): Catalog {
   function apply(deltas: readonly FileDelta[]): CatalogDelta {
     const touched = claimFiles({ files, seededFiles, entries }, deltas)
     seededFiles.clear()
-    for (const name of touched.Tenant) numbers.note(name)
+    for (const name of touched.Tenant) numbers.note(name, entries.Tenant.get(name)?.claims[0]?.parsed.kind === 'ok')
     const affected = new Set([...touched.Tenant, ...tenantsOf(entries, settleShared(entries, touched, view))]) as Set<TenantId>
     const before = new Map([...unsettled].filter((id) => !affected.has(id)).map((id) => [id, outcomeOf(entries, id)]))
     const dirty = new Set([...affected, ...before.keys()])
@@ -83,7 +83,7 @@ export function createCatalog(): Catalog {
       seededFiles.set(path, { kind, name })
       if (spec.kind !== 'Tenant') return
       index.put(spec)
-      numbers.note(name)
+      numbers.note(name, true)
       unsettled.add(spec.metadata.name)
     },
     entry: (id) => entries.Tenant.get(id) as Entry<Tenant> | undefined,

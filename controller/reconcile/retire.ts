@@ -72,7 +72,9 @@ export async function destroyExpired(deps: ReconcileDependencies): Promise<numbe
 async function destroyIfExpired(deps: ReconcileDependencies, record: TenantRecord): Promise<boolean> {
   const target = deps.world.target(record.tenant)
   const ended = target?.kind === 'follow' && target.desired.state === 'ended'
-  if (target !== undefined && !ended) return false
+  // Another owner's file under the id keeps nothing of the former one's from its end.
+  const usedBefore = target?.kind === 'leave' && target.reason === 'IdUsedBefore'
+  if (target !== undefined && !ended && !usedBefore) return false
   if (record.dataUntil === null) {
     if (target === undefined) deps.records.remove(record.tenant)
     return false

@@ -159,15 +159,11 @@ async function seedCatalog(options: SourceOptions, deltas: readonly FileDelta[])
   const { catalog, records, meta } = options
   const read = new Map<BlobId, AnySpec>()
   for (const { file } of deltas) if (file?.parsed.kind === 'ok') read.set(file.blob, file.parsed.spec)
-  const missing: { name: string; path: string; blob: BlobId }[] = []
+  const missing: { path: string; blob: BlobId }[] = []
   const seed = (spec: AnySpec, path: string, blob: BlobId): void => catalog.seed(spec.kind, spec.metadata.name, { spec, path, blob })
-  const inForce = [
-    ...meta.startingWith(SHARED_PREFIX).map(({ name, value }) => ({ name, path: value.slice(value.indexOf(' ') + 1), blob: value.slice(0, value.indexOf(' ')) as BlobId })),
-    ...[...records.blobs()].flatMap(({ tenant, path, appliedBlob, removedAt }) => (appliedBlob === null || removedAt !== null ? [] : [{ name: tenant, path, blob: appliedBlob }])),
-  ]
-  for (const { name, path, blob } of inForce) {
+  for (const { path, blob } of inForce(meta, records)) {
     const spec = read.get(blob)
-    if (spec === undefined) missing.push({ name, path, blob })
+    if (spec === undefined) missing.push({ path, blob })
     else seed(spec, path, blob)
   }
   const cached = options.cache.getMany(missing.map(({ blob }) => blob))
@@ -175,6 +171,11 @@ async function seedCatalog(options: SourceOptions, deltas: readonly FileDelta[])
     const spec = cached.get(blob)
     if (spec !== undefined) seed(spec, path, blob)
   }
+}
+
+function* inForce(meta: Meta, records: TenantRecords): Generator<{ readonly path: string; readonly blob: BlobId }> {
+  for (const { value } of meta.startingWith(SHARED_PREFIX)) yield { path: value.slice(value.indexOf(' ') + 1), blob: value.slice(0, value.indexOf(' ')) as BlobId }
+  for (const { path, appliedBlob, removedAt } of records.blobs()) if (appliedBlob !== null && removedAt === null) yield { path, blob: appliedBlob }
 }
 
 /** Once a start, and only where most of the cache is of files that are gone. */

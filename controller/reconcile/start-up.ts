@@ -9,7 +9,7 @@ import type { TenantChange } from '../core/change-set.ts'
 import type { DesiredTenant } from '../core/desired.ts'
 import type { ShardName } from '../core/placement.ts'
 import { routeOf, type Route } from '../core/route.ts'
-import type { BlobId, CommitId, TenantId, Timestamp } from '../core/specs.ts'
+import type { CommitId, TenantId, Timestamp } from '../core/specs.ts'
 import { NEW_STATUS, type TenantStatus } from '../core/status.ts'
 import { newRecord, type TenantRecord } from '../store/tenant-records.ts'
 import { changeEntry, servedStatus, type Follow } from './executor.ts'
@@ -40,14 +40,7 @@ const SHARDS_AT_ONCE = 8
 const AT_ONCE = 1_000
 
 export async function startUp(deps: ReconcileDependencies, dirty: Set<TenantId>, revision: CommitId, now: Timestamp): Promise<StartUp> {
-  const recorded = new Set<TenantId>()
-  const untroubled = new Map<TenantId, BlobId | null>()
-  for (const { tenant, appliedBlob, removedAt, status } of deps.records.all()) {
-    recorded.add(tenant)
-    if (removedAt !== null) continue
-    dirty.add(tenant)
-    if (!isTroubled(status)) untroubled.set(tenant, appliedBlob)
-  }
+  const { recorded, untroubled } = readRecords(deps, dirty)
   const changes = new Map(deps.world.advance(dirty, revision, now).map((change) => [change.tenant, change]))
   const bought = deps.timeline.awaitingFirstUse()
   const { work, settled, newcomers, shards } = sort(deps, { dirty, changes, recorded, untroubled, bought })
@@ -61,6 +54,21 @@ export async function startUp(deps: ReconcileDependencies, dirty: Set<TenantId>,
   return { changes: [...changes.values()], work: [...work, ...waiting] }
 }
 
+/** Adds to `dirty` what is in service. The sets hold the catalog's own texts, where it knows them, and not another copy of each. */
+function readRecords({ records, catalog }: ReconcileDependencies, dirty: Set<TenantId>): Pick<Known, 'recorded' | 'untroubled'> {
+  const recorded = new Set<TenantId>()
+  const untroubled = new Set<TenantId>()
+  for (const { tenant, appliedBlob, removedAt, status } of records.all()) {
+    const good = catalog.entry(tenant)?.good
+    const id = good?.spec.metadata.name ?? tenant
+    recorded.add(id)
+    if (removedAt !== null) continue
+    dirty.add(id)
+    if (good?.blob === appliedBlob && !isTroubled(status)) untroubled.add(id)
+  }
+  return { recorded, untroubled }
+}
+
 /** Whether the record says of a tenant that something is not as its file has it: its own run puts that right. */
 function isTroubled({ failures, conditions }: TenantStatus): boolean {
   return failures > 0 || conditions.some(({ type, status }) => (type === 'Held' && status) || (type === 'SpecValid' && !status))
@@ -71,7 +79,8 @@ interface Known {
   readonly changes: ReadonlyMap<TenantId, TenantChange>
   /** Tenants that something was done for. */
   readonly recorded: ReadonlySet<TenantId>
-  readonly untroubled: ReadonlyMap<TenantId, BlobId | null>
+  /** Those whose record names the spec that is in force, and tells of nothing that is not as it should be. */
+  readonly untroubled: ReadonlySet<TenantId>
   /** Their timelines are not at their end: their own runs go on with them. */
   readonly bought: ReadonlySet<TenantId>
 }
@@ -88,7 +97,7 @@ function sort({ world }: ReconcileDependencies, { dirty, changes, recorded, untr
     const { place, state } = target.kind === 'follow' ? target.desired : {}
     const served = place?.kind === 'shard' && state === 'active'
     if (served) shards.add(place.shard)
-    if (isSound(target) && change === undefined && untroubled.get(id) === target.blob && (place?.kind === 'shard' || state !== 'active')) settled.push(id)
+    if (isSound(target) && change === undefined && untroubled.has(id) && (place?.kind === 'shard' || state !== 'active')) settled.push(id)
     else if (isSound(target) && change !== undefined && served && !recorded.has(id) && !bought.has(id)) newcomers.push({ target, change })
     else work.push(id)
   }

@@ -8,19 +8,20 @@ import { diffTenant, type TenantChange } from '../core/change-set.ts'
 import { stricterLimit } from '../core/deletion-gate.ts'
 import { desireTenant, type DesiredTenant } from '../core/desired.ts'
 import { earliest, isPast } from '../core/keys.ts'
+import { isSameOwner } from '../core/same-owner.ts'
 import type { Finding } from '../core/problem.ts'
 import type { BlobId, CommitId, Tenant, TenantId, Timestamp } from '../core/specs.ts'
 import type { Deletions } from '../store/deletions.ts'
 import { gate } from './gate.ts'
 import type { LimitInForce } from './limit-in-force.ts'
-import type { LastApplied } from './last-applied.ts'
+import type { FormerTenant, LastApplied } from './last-applied.ts'
 
 /** What is wanted of one tenant. */
 export type Target =
   /** Make it so; `desired.state` says whether it serves. */
   | { readonly kind: 'follow'; readonly desired: DesiredTenant; readonly blob: BlobId; readonly path: string; readonly findings: readonly Finding[]; readonly heldBy: 'BadFile' | 'BadPlan' | 'BadProduct' | undefined }
   /** Leave it exactly as it is. `desired` is what it was told last, undefined where it was never made. */
-  | { readonly kind: 'leave'; readonly reason: 'OnHold' | 'AwaitingApproval' | 'BadFile'; readonly message: string; readonly desired: DesiredTenant | undefined; readonly findings: readonly Finding[] }
+  | { readonly kind: 'leave'; readonly reason: 'OnHold' | 'AwaitingApproval' | 'BadFile' | 'IdUsedBefore'; readonly message: string; readonly desired: DesiredTenant | undefined; readonly findings: readonly Finding[] }
   /** Gone from the repository: stop it, keep its data. */
   | { readonly kind: 'retire'; readonly desired: DesiredTenant | undefined }
   /** Never had a good spec: nothing to do but say why. */
@@ -48,6 +49,7 @@ export interface WorldOptions {
   readonly limitInForce: LimitInForce
   /** For tenants that this process has not served yet. */
   readonly lastApplied: LastApplied
+  readonly former: FormerTenant
 }
 
 /** What would become of a tenant, before removals are counted. */
@@ -60,7 +62,7 @@ export interface Proposal {
   readonly nextAt?: Timestamp | undefined
 }
 
-export function createWorld({ catalog, deletions, limitInForce, lastApplied }: WorldOptions): World {
+export function createWorld({ catalog, deletions, limitInForce, lastApplied, former }: WorldOptions): World {
   const targets = new Map<TenantId, Target>()
   const inForce = new Map<TenantId, DesiredTenant>()
   const timers = new Map<TenantId, Timestamp>()
@@ -86,6 +88,8 @@ export function createWorld({ catalog, deletions, limitInForce, lastApplied }: W
     const good = entry.good
     const wanted = good && desire(good.spec, now)
     if (good === undefined || wanted === undefined) return { id, was, target: was ? leftAlone(entry, was) : invalid(entry), change: undefined }
+    const kept = was === undefined || was.state === 'ended' ? former(id) : undefined
+    if (kept !== undefined && !isSameOwner(kept, good.spec)) return { id, was, target: usedBefore(entry, was), change: undefined }
     const { hold } = good.spec.spec
     if (hold !== undefined && !isPast(hold.until, now)) {
       const message = `on hold until ${hold.until} by ${hold.by}: ${hold.reason}`
@@ -142,6 +146,12 @@ export function createWorld({ catalog, deletions, limitInForce, lastApplied }: W
 /** A tenant that nothing good is known of any more keeps what it has. */
 function leftAlone(entry: Entry<Tenant>, was: DesiredTenant): Target {
   return { kind: 'leave', reason: 'BadFile', message: 'its plan, product or file cannot be read; it is left as it is', desired: was, findings: entry.findings }
+}
+
+/** Data is kept for its owner under this id, and another one's file stands there now. */
+function usedBefore(entry: Entry<Tenant>, was: DesiredTenant | undefined): Target {
+  const message = `${entry.name} belonged to somebody else, whose data is kept; an id is never used twice. Give the new tenant another id, or bring the former owner back`
+  return { kind: 'leave', reason: 'IdUsedBefore', message, desired: was, findings: entry.findings }
 }
 
 function invalid(entry: Entry<Tenant>): Target {

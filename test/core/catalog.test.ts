@@ -417,3 +417,26 @@ describe('the cost of a change', () => {
   })
 })
 
+
+describe('the highest number', () => {
+  it('is not pushed to its end by a bad file, but by a good one it is', () => {
+    const catalog = catalogOf([tenant('user007')])
+    catalog.apply([putBad('Tenant', 'user999999999999999')])
+    expect(catalog.highestNumber('sq')).toBe(7)
+    catalog.apply([putBad('Tenant', 'user020')])
+    expect(catalog.highestNumber('sq')).toBe(20)
+    catalog.apply([put(tenant('user5000'))])
+    expect(catalog.highestNumber('sq')).toBe(5000)
+  })
+})
+
+describe('many files of one name', () => {
+  it('are each reported with a few of the others, not with all', () => {
+    const catalog = catalogOf([])
+    catalog.apply(Array.from({ length: 500 }, (_, n) => put(tenant('user001'), `tenants/${n}.yaml`)))
+    const findings = catalog.findings()
+    expect(findings).toHaveLength(500)
+    expect(findings[250]!.message).toContain('and 496 more')
+    expect(Math.max(...findings.map(({ message }) => message.length))).toBeLessThan(300)
+  })
+})

@@ -11,7 +11,7 @@ import type { AnySpec, BlobId, CommitId, TenantId } from '../../controller/core/
 import type { Condition, ConditionType } from '../../controller/core/status.ts'
 import type { Stores } from '../../controller/installation.ts'
 import { createKeyring } from '../../controller/keyring.ts'
-import { createLastApplied } from '../../controller/reconcile/last-applied.ts'
+import { createFormerTenant, createLastApplied } from '../../controller/reconcile/last-applied.ts'
 import type { ReconcileDependencies } from '../../controller/reconcile/ports.ts'
 import { createLimitInForce } from '../../controller/reconcile/limit-in-force.ts'
 import { createWorld } from '../../controller/reconcile/world.ts'
@@ -79,7 +79,7 @@ export function createCore({ home = tempFolder('core'), files = SHARED }: CoreOp
   const catalog = createCatalog()
   const fakes: Fakes = { calls: [], routes: new Map(), containers: new Set(), ports: new Map([[shard(0), 11_000], [shard(1), 11_001]]), faults: new Map(), afterCall: () => undefined, repairs: [], ensured: {}, containerPort: 1 }
   const outcomes: string[] = []
-  const world = createWorld({ catalog, deletions: stores.deletions, limitInForce: createLimitInForce(stores.meta), lastApplied: createLastApplied(stores, catalog) })
+  const world = createWorld({ catalog, deletions: stores.deletions, limitInForce: createLimitInForce(stores.meta), lastApplied: createLastApplied(stores, catalog), former: createFormerTenant(stores) })
   const core: Core = {
     fakes,
     stores,

@@ -144,6 +144,28 @@ describe('time', () => {
   })
 })
 
+describe('an id that was somebody else\'s', () => {
+  const owned = (email: string) => tenant('user001', { owner: { email } })
+  const retired = (core: Core): void => {
+    core.stores.records.put({ ...newRecord(ONE, 'sq', 'tenants/user001.yaml'), appliedBlob: blobOf(owned('ada@example.com')), removedAt: NOW, dataUntil: '2027-01-01T00:00:00Z' })
+    core.stores.cache.putMany([{ blob: blobOf(owned('ada@example.com')), spec: owned('ada@example.com') }])
+  }
+
+  test('is not given the data that is kept under it', () => {
+    const core = createCore({ files: SHARED })
+    retired(core)
+    expect(core.take([put(owned('eve@example.com'))])).toEqual([])
+    expect(target(core, ONE, 'leave')).toMatchObject({ reason: 'IdUsedBefore', desired: undefined })
+    expect(core.deps.world.desired(ONE)).toBeUndefined()
+  })
+
+  test('is its owner\'s again, data and all, when the owner comes back', () => {
+    const core = createCore({ files: SHARED })
+    retired(core)
+    expect(actions(core.take([put(owned('Ada@Example.com'))]))).toEqual(['create user001'])
+  })
+})
+
 describe('the deletion limit', () => {
   const four = [...SHARED, ...tenants(1, 4).map((spec) => put(spec))]
 

@@ -4,7 +4,8 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { promisify } from 'node:util'
 
 export interface FoundProcess {
@@ -12,7 +13,10 @@ export interface FoundProcess {
   readonly args: readonly string[]
 }
 
-/** All processes of this machine that this user may see, without those in containers. Reads /proc where there is one, otherwise asks `ps`. */
+/**
+ * This user's processes, without those in containers. Another user's are never taken for ours, whatever their command line says:
+ * anybody could start one that looks like an SQ and be handed customers' keys. Reads /proc where there is one, otherwise asks `ps`.
+ */
 export async function listProcesses(): Promise<FoundProcess[]> {
   const pids = await readdir('/proc').then(
     (names) => names.filter((name) => /^\d+$/.test(name)),
@@ -24,13 +28,22 @@ export async function listProcesses(): Promise<FoundProcess[]> {
   return found.filter(({ args, space }) => args.length > 0 && (space ?? own) === own)
 }
 
+/** Whose process it is; undefined where it is gone. */
+async function ownerOf(pid: number | string): Promise<number | undefined> {
+  return stat(`/proc/${pid}`).then(
+    ({ uid }) => uid,
+    () => undefined,
+  )
+}
+
 /** Another one than ours is that of a container, whose SQ has the same command line and belongs to the engine. Undefined where this user may not know. */
 function processSpace(pid: string): Promise<string | undefined> {
   return readlink(`/proc/${pid}/ns/pid`).catch(() => undefined)
 }
 
-/** One process's command line; empty where it is gone. */
+/** The command line of a process of this user's; empty where it is gone or somebody else's. */
 export async function commandLine(pid: number | string): Promise<string[]> {
+  if ((await ownerOf(pid)) !== userInfo().uid) return []
   const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
   return text.split('\0').filter((part) => part !== '')
 }
@@ -42,7 +55,7 @@ export async function stillRuns(pid: number, argument: string): Promise<boolean>
 }
 
 async function fromPs(): Promise<FoundProcess[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-axww', '-o', 'pid=,command='], { maxBuffer: 64 * 1024 * 1024 })
+  const { stdout } = await promisify(execFile)('ps', ['-xww', '-U', String(userInfo().uid), '-o', 'pid=,command='], { maxBuffer: 64 * 1024 * 1024 })
   return stdout.split('\n').flatMap((line) => {
     const [, pid, command] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? []
     return pid === undefined || command === undefined ? [] : [{ pid: Number(pid), args: command.split(' ') }]

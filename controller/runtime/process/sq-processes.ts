@@ -43,6 +43,8 @@ const POLL_MS = 5
 export interface SqProcesses extends SqInstances {
   /** Looks whether adopted processes, whose end nobody reports, still run. */
   checkAdopted(): Promise<void>
+  /** Ends every process of this installation, those of shards without members too. */
+  stopAll(): Promise<void>
 }
 
 export function createSqProcesses(options: SqProcessesOptions): SqProcesses {
@@ -125,6 +127,9 @@ export function createSqProcesses(options: SqProcessesOptions): SqProcesses {
       return ensure(shard)
     },
     isUp: (shard) => shards.get(shard)?.running !== undefined,
+    async stopAll() {
+      await Promise.all([...shards.keys()].map(stop))
+    },
     async checkAdopted() {
       for (const [shard, { running }] of shards) {
         if (running !== undefined && running.child === undefined && !(await alive(shard, running))) ended(shard, running)
