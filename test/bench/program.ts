@@ -9,7 +9,7 @@ import { findProgram } from '../support/parts.ts'
 import { waitFor } from '../support/wait.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
-const MAIN = path.join(ROOT, 'controller/main.ts')
+const MAIN = path.join(ROOT, 'bin/tenantry.js')
 const READY_WITHIN_MS = 240_000
 
 export interface Program {
