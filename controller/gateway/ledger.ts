@@ -75,7 +75,7 @@ export function createLedger({ usage, nowMs, log, flushMs = FLUSH_MS }: LedgerOp
   const storage = new Map<TenantId, number>()
   const refusals = createRefusalBuffer()
   let periods = periodsAt(nowMs())
-  const tenants = createTenants(usage.requestsSince(`${periods.month}-01`, periods.day), periods)
+  const tenants = createTenants(countsAtStart(usage, periods, log), periods)
   let timer: NodeJS.Timeout | undefined
   let failures = 0
   let lastFlushMs = 0
@@ -146,6 +146,16 @@ export function createLedger({ usage, nowMs, log, flushMs = FLUSH_MS }: LedgerOp
       clearInterval(timer)
       flush()
     },
+  }
+}
+
+/** A file that cannot be read through must not keep the gateway from serving: then quotas begin anew. */
+function countsAtStart(usage: Usage, { month, day }: Periods, log: Log): ReturnType<Usage['requestsSince']> {
+  try {
+    return usage.requestsSince(`${month}-01`, day)
+  } catch (error) {
+    log.error({ err: error }, 'usage.db cannot be read: quotas begin anew')
+    return new Map()
   }
 }
 

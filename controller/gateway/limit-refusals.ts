@@ -45,7 +45,9 @@ export function storageFull({ limitBytes, fairUse, usedBytes, reservedBytes, nee
   const under = reservedBytes === 0 ? '' : ` and up to ${reservedBytes} bytes are being written`
   const detail = `${usedBytes} of ${limitBytes} bytes are used${under}; this request can need up to ${neededBytes}. Nothing was written. Reading and deleting work as always.${more(links)}`
   const measured = { limit: 'storageMb', value: limitBytes, unit: 'bytes', fairUse, used: usedBytes, reserved: reservedBytes, needed: neededBytes }
-  return { status: 507, code: 'storage-full', title: 'The storage is full', detail, measured, ...upgrade(links) }
+  // What is being written may come to less than was reserved for it.
+  const retry = reservedBytes === 0 ? {} : { retryAfterSeconds: 1 }
+  return { status: 507, code: 'storage-full', title: 'The storage is full', detail, measured, ...retry, ...upgrade(links) }
 }
 
 export function phextFull(phext: string, usedBytes: number, neededBytes: number): Refusal {

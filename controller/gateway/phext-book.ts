@@ -41,7 +41,7 @@ interface Sums {
   since: number
 }
 
-export function createPhextBook(sizes: PhextSizes, lastKnownBytes: number, steadyMs: () => number): PhextBook {
+export function createPhextBook(sizes: PhextSizes, lastKnownBytes: () => number, steadyMs: () => number): PhextBook {
   const phexts = new Map<string, Phext>()
   const touched = new Set<Phext>()
   const sums: Sums = { size: 0, other: 0, inFlight: 0, since: 0 }
@@ -83,7 +83,7 @@ export function createPhextBook(sizes: PhextSizes, lastKnownBytes: number, stead
       // What is gone, such as after a restore, is told from what is being made by looking at it once more.
       for (const phext of phexts.values()) if (!found.phexts.has(phext.name)) touched.add(phext)
     } catch (error) {
-      if (first) sums.other = lastKnownBytes
+      if (first) sums.other = lastKnownBytes()
       throw error
     }
   }

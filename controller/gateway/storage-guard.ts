@@ -64,7 +64,7 @@ export function createStorageGuard({ home, usage, ledger, steadyMs, log }: Stora
     known?.storage.close()
     const storage = createTenantStorage({
       sizes: phextSizesIn(folders.data(shard, tenant)),
-      lastKnownBytes: usage.storageBytes(tenant) ?? 0,
+      lastKnownBytes: () => usage.storageBytes(tenant) ?? 0,
       steadyMs,
       onMeasured: (bytes) => ledger.stored(tenant, bytes),
       onFailure: (error) => log.error({ err: error, tenant, shard }, 'a tenant\'s storage could not be measured'),

@@ -38,7 +38,7 @@ export interface TenantStorage {
 export interface TenantStorageOptions {
   readonly sizes: PhextSizes
   /** What was stored when it was last known, for a folder that cannot be read. */
-  readonly lastKnownBytes: number
+  readonly lastKnownBytes: () => number
   readonly steadyMs: () => number
   readonly onMeasured: (usedBytes: number) => void
   readonly onFailure: (error: unknown) => void
@@ -145,22 +145,22 @@ interface Waiting {
 
 function createWaiting(steadyMs: () => number, retry: (wanted: Wanted) => Decision | undefined, giveUp: (wanted: Wanted) => Decision): Waiting {
   let waiters: { wanted: Wanted; decide: (decision: Decision) => void; untilMs: number }[] = []
-  const answer = (nowMs: number): void => {
+  const answerEach = (decisionFor: (wanted: Wanted, untilMs: number) => Decision | undefined): void => {
     const asked = waiters
     waiters = []
     for (const waiter of asked) {
-      const decision = retry(waiter.wanted) ?? (nowMs >= waiter.untilMs ? giveUp(waiter.wanted) : undefined)
+      const decision = decisionFor(waiter.wanted, waiter.untilMs)
       if (decision === undefined) waiters.push(waiter)
       else waiter.decide(decision)
     }
   }
   return {
     add: (wanted, decide, untilMs) => void waiters.push({ wanted, decide, untilMs }),
-    answer: () => answer(steadyMs()),
+    answer: () => answerEach((wanted, untilMs) => retry(wanted) ?? (steadyMs() >= untilMs ? giveUp(wanted) : undefined)),
     get size() {
       return waiters.length
     },
-    close: () => answer(Infinity),
+    close: () => answerEach(giveUp),
   }
 }
 
