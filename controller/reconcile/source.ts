@@ -142,7 +142,7 @@ async function readUnknown({ repository, parser, cache, onProgress }: SourceOpti
   let fresh: { blob: BlobId; spec: AnySpec }[] = []
   for await (const blob of repository.read(unknown.map((entry) => entry.blob), MAX_SPEC_BYTES)) {
     const entry = unknown[read++]!
-    const parsed = blob.text === undefined ? refusedEntry(entry.path, 'oversized') : parser.parse(entry.path, blob.text)
+    const parsed = blob.text === undefined ? refusedEntry(entry.path, 'oversized') : detached(parser.parse(entry.path, blob.text))
     put(entry, parsed)
     if (parsed.kind === 'ok') fresh.push({ blob: blob.id, spec: parsed.spec })
     if (fresh.length >= CACHE_CHUNK) {
@@ -152,6 +152,11 @@ async function readUnknown({ repository, parser, cache, onProgress }: SourceOpti
     }
   }
   cache.putMany(fresh)
+}
+
+/** Texts of its own: those that are cut out of a file would keep the whole file in memory. */
+function detached(parsed: ParsedSpec): ParsedSpec {
+  return parsed.kind === 'ok' ? { kind: 'ok', spec: JSON.parse(JSON.stringify(parsed.spec)) as AnySpec } : parsed
 }
 
 /** Tells the catalog what was in force before a restart, so that a file that is bad now is held there. */

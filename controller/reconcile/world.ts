@@ -96,7 +96,9 @@ export function createWorld({ catalog, deletions, limitInForce, lastApplied, for
       return { id, was, target: { kind: 'leave', reason: 'OnHold', message, desired: was, findings: entry.findings }, change: undefined, nextAt: hold.until }
     }
     const target: Target = { kind: 'follow', desired: wanted, blob: good.blob, path: good.path, findings: entry.findings, heldBy: heldBy(catalog, entry) }
-    return { id, was, target, change: diffTenant(was, wanted), nextAt: wanted.nextChangeAt }
+    const change = diffTenant(was, wanted)
+    // Where nothing differs, one of two equal values is enough: at a start there are two of every tenant.
+    return { id, was: change === undefined ? wanted : was, target, change, nextAt: wanted.nextChangeAt }
   }
 
   function settle({ id, target, nextAt }: Proposal): void {
