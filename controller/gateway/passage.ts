@@ -88,7 +88,7 @@ export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: I
       return takeBack(passed, fault)
     }
     const { route } = access.entry
-    parts.storage.reserve(route, routes.links, checked, growthOf(checked, body.pieces, body.bytes), (decision) => {
+    parts.storage.reserve(route, access, routes.links, checked, growthOf(checked, body.pieces, body.bytes), (decision) => {
       if (decision.kind === 'reserved' && !incoming.response.destroyed) return send(passed, body, decision.settle)
       body.release()
       if (decision.kind === 'refused') return takeBack(passed, decision.refusal)

@@ -17,6 +17,8 @@ export interface PhextBook {
   readonly uncertain: boolean
   /** A call begins; the answer ends it, and says whether SQ did it. */
   take(phext: string, growth: number): (applied: boolean) => void
+  /** Where phexts cannot be listed: has this one looked at next. False where it is not needed. */
+  meet(phext: string): boolean
   /** Everything at first and now and then, otherwise what calls touched since the last look. One at a time. */
   look(): Promise<void>
 }
@@ -25,6 +27,8 @@ const LIST_AGAIN_MS = 10 * 60_000
 
 interface Phext {
   readonly name: string
+  /** Never measured, though it may have been there before: only where phexts cannot be listed. */
+  unmet: boolean
   size: number
   /** Calls under way, and what they and those since the last look may have added. */
   inFlight: number
@@ -41,74 +45,22 @@ interface Sums {
   since: number
 }
 
+interface State {
+  readonly sizes: PhextSizes
+  readonly lastKnownBytes: () => number
+  readonly steadyMs: () => number
+  readonly phexts: Map<string, Phext>
+  readonly touched: Set<Phext>
+  readonly sums: Sums
+  listedAtMs: number | undefined
+}
+
 export function createPhextBook(sizes: PhextSizes, lastKnownBytes: () => number, steadyMs: () => number): PhextBook {
-  const phexts = new Map<string, Phext>()
-  const touched = new Set<Phext>()
   const sums: Sums = { size: 0, other: 0, inFlight: 0, since: 0 }
-  let listedAtMs: number | undefined
-
-  function phextOf(name: string): Phext {
-    let phext = phexts.get(name)
-    if (phext === undefined) phexts.set(name, (phext = { name, size: 0, inFlight: 0, inFlightBytes: 0, sinceBytes: 0, version: 0 }))
-    return phext
-  }
-
-  function take(name: string, growth: number): (applied: boolean) => void {
-    const phext = phextOf(name)
-    phext.inFlight++
-    phext.inFlightBytes += growth
-    sums.inFlight += growth
-    return (applied) => {
-      phext.inFlight--
-      phext.inFlightBytes -= growth
-      sums.inFlight -= growth
-      phext.version++
-      touched.add(phext)
-      if (!applied) return
-      phext.sinceBytes += growth
-      sums.since += growth
-    }
-  }
-
-  async function list(): Promise<void> {
-    const first = listedAtMs === undefined
-    listedAtMs = steadyMs()
-    try {
-      const found = await sizes.list()
-      sums.other = found.otherBytes
-      for (const [name, size] of found.phexts) {
-        const phext = phextOf(name)
-        if (phext.inFlight === 0 && !touched.has(phext)) resize(phext, size)
-      }
-      // What is gone, such as after a restore, is told from what is being made by looking at it once more.
-      for (const phext of phexts.values()) if (!found.phexts.has(phext.name)) touched.add(phext)
-    } catch (error) {
-      if (first) sums.other = lastKnownBytes()
-      throw error
-    }
-  }
-
-  async function correct(): Promise<void> {
-    for (const phext of [...touched]) {
-      if (phext.inFlight > 0) continue
-      const { version } = phext
-      const size = await sizes.sizeOf(phext.name)
-      if (phext.version !== version || phext.inFlight > 0) continue
-      touched.delete(phext)
-      sums.since -= phext.sinceBytes
-      phext.sinceBytes = 0
-      resize(phext, size ?? 0)
-      if (size === undefined) phexts.delete(phext.name)
-    }
-  }
-
-  function resize(phext: Phext, size: number): void {
-    sums.size += size - phext.size
-    phext.size = size
-  }
-
+  const state: State = { sizes, lastKnownBytes, steadyMs, phexts: new Map(), touched: new Set(), sums, listedAtMs: undefined }
+  const { phexts, touched } = state
   return {
-    has: (name) => phexts.has(name),
+    has: (name) => phexts.get(name)?.unmet === false,
     bytesOf(name) {
       const phext = phexts.get(name)
       return phext === undefined ? 0 : phext.size + phext.inFlightBytes + phext.sinceBytes
@@ -122,7 +74,85 @@ export function createPhextBook(sizes: PhextSizes, lastKnownBytes: () => number,
     get uncertain() {
       return touched.size > 0
     },
-    take,
-    look: () => (listedAtMs === undefined || (steadyMs() - listedAtMs > LIST_AGAIN_MS && sums.inFlight === 0) ? list() : correct()),
+    take: (name, growth) => take(state, phextOf(state, name), growth),
+    meet(name) {
+      if (sizes.list !== undefined || phexts.has(name)) return phexts.get(name)?.unmet === true
+      const phext = phextOf(state, name)
+      phext.unmet = true
+      touched.add(phext)
+      return true
+    },
+    look() {
+      const { listedAtMs } = state
+      const due = listedAtMs === undefined || (steadyMs() - listedAtMs > LIST_AGAIN_MS && sums.inFlight === 0)
+      return due ? list(state) : correct(state)
+    },
   }
+}
+
+function phextOf({ phexts }: State, name: string): Phext {
+  let phext = phexts.get(name)
+  if (phext === undefined) phexts.set(name, (phext = { name, unmet: false, size: 0, inFlight: 0, inFlightBytes: 0, sinceBytes: 0, version: 0 }))
+  return phext
+}
+
+function take({ sums, touched }: State, phext: Phext, growth: number): (applied: boolean) => void {
+  phext.inFlight++
+  phext.inFlightBytes += growth
+  sums.inFlight += growth
+  return (applied) => {
+    phext.inFlight--
+    phext.inFlightBytes -= growth
+    sums.inFlight -= growth
+    phext.version++
+    touched.add(phext)
+    if (!applied) return
+    phext.sinceBytes += growth
+    sums.since += growth
+  }
+}
+
+async function list(state: State): Promise<void> {
+  const { sizes, sums, phexts, touched } = state
+  const first = state.listedAtMs === undefined
+  state.listedAtMs = state.steadyMs()
+  if (first) sums.other = state.lastKnownBytes()
+  if (sizes.list === undefined) return first ? undefined : correct(state)
+  const found = await sizes.list()
+  sums.other = found.otherBytes
+  for (const [name, size] of found.phexts) {
+    const phext = phextOf(state, name)
+    if (phext.inFlight === 0 && !touched.has(phext)) resize(state, phext, size)
+  }
+  // What is gone, such as after a restore, is told from what is being made by looking at it once more.
+  for (const phext of phexts.values()) if (!found.phexts.has(phext.name)) touched.add(phext)
+}
+
+async function correct(state: State): Promise<void> {
+  const { phexts, touched, sums } = state
+  for (const phext of [...touched]) {
+    if (phext.inFlight > 0) continue
+    const { version } = phext
+    const size = await sizeOf(state, phext)
+    if (phext.version !== version || phext.inFlight > 0) continue
+    touched.delete(phext)
+    sums.since -= phext.sinceBytes
+    phext.sinceBytes = 0
+    // What was known of all together held this one already.
+    if (phext.unmet && size !== undefined && size > 0) sums.other = Math.max(0, sums.other - size - PHEXT_OVERHEAD_BYTES)
+    phext.unmet = false
+    resize(state, phext, size ?? 0)
+    if (size === undefined) phexts.delete(phext.name)
+  }
+}
+
+/** An SQ that does not answer leaves the sum as it is: the request will find out by itself. */
+async function sizeOf({ sizes }: State, phext: Phext): Promise<number | undefined> {
+  if (sizes.list !== undefined) return sizes.sizeOf(phext.name)
+  return sizes.sizeOf(phext.name).catch(() => phext.size + phext.sinceBytes)
+}
+
+function resize({ sums }: State, phext: Phext, size: number): void {
+  sums.size += size - phext.size
+  phext.size = size
 }

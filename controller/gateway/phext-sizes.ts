@@ -3,8 +3,8 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 
 export interface PhextSizes {
-  /** Bytes by name, and of everything else that lies there. */
-  list(): Promise<{ readonly phexts: ReadonlyMap<string, number>; readonly otherBytes: number }>
+  /** Bytes by name, and of everything else that lies there; undefined where only one phext at a time can be asked for. */
+  readonly list: (() => Promise<{ readonly phexts: ReadonlyMap<string, number>; readonly otherBytes: number }>) | undefined
   /** Undefined where there is none. */
   sizeOf(name: string): Promise<number | undefined>
   /** The copy that `json-export` leaves beside the phext: its answer is what was asked for, the file nobody can reach. */

@@ -40,7 +40,8 @@ export interface TenantStorageOptions {
   /** What was stored when it was last known, for a folder that cannot be read. */
   readonly lastKnownBytes: () => number
   readonly steadyMs: () => number
-  readonly onMeasured: (usedBytes: number) => void
+  /** Measured anew, or one more write done. */
+  readonly onChange: (usedBytes: number) => void
   readonly onFailure: (error: unknown) => void
 }
 
@@ -74,6 +75,7 @@ export function createTenantStorage(options: TenantStorageOptions): TenantStorag
     }
     const settleNow = (applied: boolean): void => {
       end(applied)
+      options.onChange(book.usedBytes)
       looks.within(waiting.size > 0 ? LOOK_GAP_MS : book.usedBytes > limitBytes / 2 ? LOOK_NEAR_LIMIT_MS : LOOK_MS)
     }
     return { kind: 'reserved', settle }
@@ -119,6 +121,7 @@ export function createTenantStorage(options: TenantStorageOptions): TenantStorag
 /** Undefined where another look at the disk may change the answer. */
 function tryReserve(book: PhextBook, wanted: Wanted, take: (wanted: Wanted) => Decision): Decision | undefined {
   const { phext: name, growth, mutates, limitBytes } = wanted
+  if (book.meet(name)) return undefined
   const known = book.has(name)
   // SQ makes `.phext` for every call without a name: it is never what a full tenant is refused for.
   const neededBytes = growth + (known || name === '' ? 0 : PHEXT_OVERHEAD_BYTES)
@@ -191,7 +194,7 @@ function createLooks(options: TenantStorageOptions & { readonly book: PhextBook;
       .finally(() => {
         looking = undefined
         first = false
-        options.onMeasured(book.usedBytes)
+        options.onChange(book.usedBytes)
         options.onLooked()
       })
   }

@@ -18,8 +18,7 @@ const FAR = '999.999.999/999.999.999/999.999.999'
 
 type Problem = Record<string, unknown>
 
-async function setUp(limits: Limits = { storageMb: 1 }) {
-  const home = tempFolder('storage')
+async function setUp(limits: Limits = { storageMb: 1 }, where: 'in a folder' | 'asked of SQ' = 'in a folder', home = tempFolder('storage')) {
   const shard = shardName('sq', 0)
   const folders = shardFolders(home)
   const [key, neighbour] = [makeKey(), makeKey()]
@@ -29,7 +28,7 @@ async function setUp(limits: Limits = { storageMb: 1 }) {
   writeFileSync(folders.config(shard), JSON.stringify({ tenants }))
   const sq = await startSq('real', folders.folder(shard), ['--config', folders.config(shard)])
   onTestFinished(() => sq.stop())
-  const place = { upstream: { host: '127.0.0.1', port: sq.port }, shard }
+  const place = { upstream: { host: '127.0.0.1', port: sq.port }, ...(where === 'in a folder' && { shard }) }
   const fixture = await startFixture([routeFor('user001', key, { ...place, limits }), routeFor('user002', neighbour, { ...place, limits: { storageMb: 1 } })], {}, home)
   const ask = async (query: string, init: RequestInit = {}, as = key) => {
     const response = await fetch(`${fixture.url}/api/v2/${query}`, { ...init, headers: { Authorization: `Bearer ${as}` } })
@@ -162,5 +161,26 @@ describe.skipIf(!has('sq'))('storage over unmodified SQ', () => {
     expect((await ask('json-export?p=notes')).text).toContain('"scroll": "x"')
     await waitFor(() => !readdirSync(data('user001')).includes('notes.phext.json'), 'the copy to be gone')
     expect((await ask('reload', { method: 'POST' })).status).toBe(404)
+  })
+
+  it('holds where only SQ knows what it stores, such as in a container of its own, and over a restart of the gateway', { timeout: 30_000 }, async () => {
+    const { ask, write, onDisk, gateway, writer, home } = await setUp({ storageMb: 1 }, 'asked of SQ')
+    const block = 'x'.repeat(200_000)
+    for (let at = 1; at <= 3; at++) expect((await write('notes', `1.1.1/1.1.1/1.1.${at}`, block)).status).toBe(200)
+    for (let at = 0; at < 8; at++) expect((await write('notes', '1.1.1/1.1.1/1.1.4', block)).status).toBe(200)
+    const statuses = await Promise.all(Array.from({ length: 40 }, async (_, at) => (await write('more', `1.1.1/1.1.1/1.1.${at + 1}`, 'y'.repeat(20_000))).status))
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(11)
+    expect(new Set(statuses)).toEqual(new Set([200, 507]))
+    expect(onDisk()).toBeLessThanOrEqual(MB)
+    expect((await ask('delete?p=notes&c=1.1.1/1.1.1/1.1.1')).text).toBe('Removed 200000 bytes')
+    expect((await write('notes', HERE, block)).status).toBe(200)
+    await gateway.stop()
+    await writer.close()
+    const used = onDisk()
+    const again = await setUp({ storageMb: 1 }, 'asked of SQ', home)
+    expect(Math.abs((await again.usage()).storage.used - used)).toBeLessThan(30_000)
+    expect((await again.write('third', HERE, block)).status).toBe(507)
+    expect((await again.ask('select?p=notes&c=1.1.1/1.1.1/1.1.2')).text).toBe(block)
+    expect(Math.abs((await again.usage()).storage.used - used)).toBeLessThan(40_000)
   })
 })

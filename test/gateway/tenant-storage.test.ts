@@ -17,7 +17,7 @@ function setUp(initial: Record<string, number> = {}) {
     sizeOf: async (name) => disk.get(name),
     removeExport: async () => undefined,
   }
-  const storage = createTenantStorage({ sizes, lastKnownBytes: () => 9_000, steadyMs: () => performance.now(), onMeasured: () => undefined, onFailure: (error) => failures.push(error) })
+  const storage = createTenantStorage({ sizes, lastKnownBytes: () => 9_000, steadyMs: () => performance.now(), onChange: () => undefined, onFailure: (error) => failures.push(error) })
   onTestFinished(() => {
     storage.close()
     vi.useRealTimers()
