@@ -6,6 +6,7 @@ import { end, resume, set, suspend } from './change.ts'
 import { EXIT, UsageError, type Answer, type CliContext, type ExitCode } from './context.ts'
 import { doctor } from './doctor.ts'
 import { down } from './down.ts'
+import { explain } from './explain.ts'
 import { init } from './init.ts'
 import * as key from './key.ts'
 import { plan, type PlanOptions } from './plan.ts'
@@ -74,6 +75,7 @@ function addRunning(program: Command, context: CliContext, answer: AnswerWith, r
     .requiredOption('--username <name>', 'unique in the product')
     .addOption(new Option('--interval <interval>').choices(['month', 'year']).default('month'))
     .action((options: BuyOptions) => answer(buy(context, options)))
+  program.command('explain').description('why a request was refused').argument('<id>', 'the requestId of the answer').action((id: string) => answer(explain(context, id)))
   program.command('version').description('the version').action(() => answer(Promise.resolve({ json: { version: context.version }, text: `${context.version}\n` })))
 }
 
