@@ -12,7 +12,7 @@ import { newRecord, type TenantRecord } from '../store/tenant-records.ts'
 import type { ReconcileDependencies } from './ports.ts'
 import { outOfService, retire } from './retire.ts'
 import { serve, type Served } from './serve.ts'
-import type { Target } from './world.ts'
+import type { Target } from './target.ts'
 
 export type Follow = Extract<Target, { kind: 'follow' }>
 

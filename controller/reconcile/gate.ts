@@ -3,7 +3,7 @@ import { takesOut } from '../core/change-set.ts'
 import { gateDeletions, NO_LIMIT_KNOWN, type DeletionLimit } from '../core/deletion-gate.ts'
 import type { CommitId } from '../core/specs.ts'
 import type { Deletions } from '../store/deletions.ts'
-import type { Proposal } from './world.ts'
+import type { Proposal } from './target.ts'
 
 /** Answers the proposals with those that must wait turned into "leave it". What waits is kept in the store; what came back is forgotten there. */
 export function gate(proposals: readonly Proposal[], { revision, limit = NO_LIMIT_KNOWN, total, deletions }: { readonly revision: CommitId; readonly limit: DeletionLimit | undefined; readonly total: number; readonly deletions: Deletions }): readonly Proposal[] {

@@ -14,7 +14,7 @@ import { NEW_STATUS, type TenantStatus } from '../core/status.ts'
 import { newRecord, type TenantRecord } from '../store/tenant-records.ts'
 import { changeEntry, servedStatus, type Follow } from './executor.ts'
 import type { ReconcileDependencies } from './ports.ts'
-import type { Target } from './world.ts'
+import type { Target } from './target.ts'
 
 export interface StartUp {
   readonly changes: readonly TenantChange[]

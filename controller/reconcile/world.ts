@@ -9,23 +9,12 @@ import { stricterLimit } from '../core/deletion-gate.ts'
 import { desireTenant, type DesiredTenant } from '../core/desired.ts'
 import { earliest, isPast } from '../core/keys.ts'
 import { isSameOwner } from '../core/same-owner.ts'
-import type { Finding } from '../core/problem.ts'
-import type { BlobId, CommitId, Tenant, TenantId, Timestamp } from '../core/specs.ts'
+import type { CommitId, Tenant, TenantId, Timestamp } from '../core/specs.ts'
 import type { Deletions } from '../store/deletions.ts'
 import { gate } from './gate.ts'
 import type { LimitInForce } from './limit-in-force.ts'
 import type { FormerTenant, LastApplied } from './last-applied.ts'
-
-/** What is wanted of one tenant. */
-export type Target =
-  /** Make it so; `desired.state` says whether it serves. */
-  | { readonly kind: 'follow'; readonly desired: DesiredTenant; readonly blob: BlobId; readonly path: string; readonly findings: readonly Finding[]; readonly heldBy: 'BadFile' | 'BadPlan' | 'BadProduct' | undefined }
-  /** Leave it exactly as it is. `desired` is what it was told last, undefined where it was never made. */
-  | { readonly kind: 'leave'; readonly reason: 'OnHold' | 'AwaitingApproval' | 'BadFile' | 'IdUsedBefore'; readonly message: string; readonly desired: DesiredTenant | undefined; readonly findings: readonly Finding[] }
-  /** Gone from the repository: stop it, keep its data. */
-  | { readonly kind: 'retire'; readonly desired: DesiredTenant | undefined }
-  /** Never had a good spec: nothing to do but say why. */
-  | { readonly kind: 'invalid'; readonly path: string; readonly product: string; readonly findings: readonly Finding[] }
+import type { Proposal, Target } from './target.ts'
 
 export interface World {
   /** Works out anew what is wanted of these tenants at a revision; answers what is different now. */
@@ -50,16 +39,6 @@ export interface WorldOptions {
   /** For tenants that this process has not served yet. */
   readonly lastApplied: LastApplied
   readonly former: FormerTenant
-}
-
-/** What would become of a tenant, before removals are counted. */
-export interface Proposal {
-  readonly id: TenantId
-  readonly was: DesiredTenant | undefined
-  readonly target: Target
-  readonly change: TenantChange | undefined
-  /** When time alone may change the answer; a tenant that waits for a person has no such time. */
-  readonly nextAt?: Timestamp | undefined
 }
 
 export function createWorld({ catalog, deletions, limitInForce, lastApplied, former }: WorldOptions): World {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Target } from '../../controller/reconcile/world.ts'
+import type { Target } from '../../controller/reconcile/target.ts'
 import type { AnySpec, TenantId } from '../../controller/core/specs.ts'
 import { newRecord } from '../../controller/store/tenant-records.ts'
 import { keySpec, plan, platform, put, putBad, remove, sharedProduct, tenant, userId } from '../support/specs.ts'
