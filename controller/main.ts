@@ -2,8 +2,13 @@
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import path from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import type { CliContext } from './cli/context.ts'
 import { runProgram } from './cli/program.ts'
+
+// By itself the heap grows to four times of what it holds before it is cleaned up.
+setFlagsFromString('--heap-growing-percent=60')
+setFlagsFromString('--semi-space-growth-factor=1')
 
 const programFolder = path.dirname(import.meta.dirname)
 const { version } = JSON.parse(readFileSync(path.join(programFolder, 'package.json'), 'utf8')) as { version: string }
