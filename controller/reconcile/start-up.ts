@@ -41,6 +41,7 @@ const AT_ONCE = 1_000
 
 export async function startUp(deps: ReconcileDependencies, dirty: Set<TenantId>, revision: CommitId, now: Timestamp): Promise<StartUp> {
   const { recorded, untroubled } = readRecords(deps, dirty)
+  deps.world.adopt(untroubled, now)
   const changes = new Map(deps.world.advance(dirty, revision, now).map((change) => [change.tenant, change]))
   const bought = deps.timeline.awaitingFirstUse()
   const { work, settled, newcomers, shards } = sort(deps, { dirty, changes, recorded, untroubled, bought })
@@ -58,7 +59,7 @@ export async function startUp(deps: ReconcileDependencies, dirty: Set<TenantId>,
 function readRecords({ records, catalog }: ReconcileDependencies, dirty: Set<TenantId>): Pick<Known, 'recorded' | 'untroubled'> {
   const recorded = new Set<TenantId>()
   const untroubled = new Set<TenantId>()
-  for (const { tenant, appliedBlob, removedAt, status } of records.all()) {
+  for (const { tenant, appliedBlob, removedAt, status } of records.states()) {
     const good = catalog.entry(tenant)?.good
     const id = good?.spec.metadata.name ?? tenant
     recorded.add(id)

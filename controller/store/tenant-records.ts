@@ -22,6 +22,8 @@ export interface TenantRecords {
   all(): Iterable<TenantRecord>
   /** Ids and blobs only: light enough for every tenant at a start. */
   blobs(): Iterable<Pick<TenantRecord, 'tenant' | 'path' | 'appliedBlob' | 'removedAt'>>
+  /** The same with what people see of each. */
+  states(): Iterable<Pick<TenantRecord, 'tenant' | 'appliedBlob' | 'removedAt' | 'status'>>
   /** Writes the row; no write where it stands so already. */
   put(record: TenantRecord): void
   /** Writes rows in one transaction, for a start with many tenants. */
@@ -63,6 +65,10 @@ export function createTenantRecords(db: Store): TenantRecords {
     *blobs() {
       const rows = db.prepare('SELECT tenant, path, applied_blob AS appliedBlob, removed_at AS removedAt FROM tenants').iterate() as Iterable<unknown>
       for (const row of rows) yield row as Pick<TenantRecord, 'tenant' | 'path' | 'appliedBlob' | 'removedAt'>
+    },
+    *states() {
+      const rows = db.prepare('SELECT tenant, applied_blob AS appliedBlob, removed_at AS removedAt, status FROM tenants').iterate() as Iterable<unknown>
+      for (const row of rows as Iterable<Pick<TenantRecord, 'tenant' | 'appliedBlob' | 'removedAt'> & { status: string }>) yield { ...row, status: JSON.parse(row.status) as TenantStatus }
     },
     put(record) {
       const values = toValues(record)
