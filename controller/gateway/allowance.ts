@@ -113,5 +113,6 @@ function statusOf({ rate, perDay, perMonth }: RequestLimits, account: Account, p
 }
 
 function seconds(ms: number): number {
-  return Math.max(0, Math.ceil(ms / 1000))
+  // Whole milliseconds first: a sum of fractions may lie a hair above a second.
+  return Math.max(0, Math.ceil(Math.round(ms) / 1000))
 }

@@ -15,7 +15,7 @@ function more({ upgrade }: Links): string {
 }
 
 export function rateExceeded({ perSecond, burst, fairUse }: Rate & { readonly fairUse: boolean }, waitMs: number, links: Links): Refusal {
-  const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000))
+  const retryAfterSeconds = Math.max(1, Math.ceil(Math.round(waitMs) / 1000))
   const detail = `Up to ${perSecond} requests a second pass, ${burst} at once after a rest. Nothing was done; send it again in ${retryAfterSeconds} s.${more(links)}`
   const measured = { limit: 'requestsPerSecond', value: perSecond, burst, unit: 'requests a second', fairUse, retryAfterMs: Math.ceil(waitMs) }
   return { status: 429, code: 'rate-exceeded', title: 'Too many requests a second', detail, retryAfterSeconds, measured, ...upgrade(links) }
