@@ -3,7 +3,7 @@ import { mkdir, readdir } from 'node:fs/promises'
 import type { CommitId } from '../core/specs.ts'
 import { readRef } from './branch.ts'
 import { writeCommit, type Person } from './fast-import.ts'
-import { createGitCommand, type Environment } from './git-command.ts'
+import { createGitCommand, type Environment, type GitCommand } from './git-command.ts'
 import { removeStaleLocks, STALE_LOCK_MS } from './locks.ts'
 import type { FileWrite } from './port.ts'
 import { DEFAULT_COMMITTER } from './repository.ts'
@@ -17,6 +17,9 @@ export interface BareRepositoryOptions {
   readonly now: () => Date
   readonly author?: Person
 }
+
+const INIT_ATTEMPTS = 20
+const INIT_PAUSE_MS = 50
 
 /** What a bare repository may consist of before its first commit, so also what a killed `git init` may have left. */
 const GITS_OWN = ['HEAD', 'branches', 'config', 'config.lock', 'description', 'hooks', 'info', 'objects', 'refs', 'HEAD.lock']
@@ -33,7 +36,7 @@ export async function createBareRepository(options: BareRepositoryOptions): Prom
   const foreign = (await readdir(git.folder)).find((name) => !GITS_OWN.includes(name))
   if (foreign === undefined) {
     await removeStaleLocks(git.folder, { now: options.now, staleAfterMs: STALE_LOCK_MS })
-    await git.run(['init', '--bare', '--quiet', '--template=', `--initial-branch=${branch}`, git.folder])
+    await initialise(git, branch)
   }
   // A damaged repository throws here: it must not get a first commit over what it holds.
   const existing = await readRef(git, ref).catch((cause: unknown) => {
@@ -51,6 +54,19 @@ export async function createBareRepository(options: BareRepositoryOptions): Prom
     const other = await readRef(git, ref)
     if (other === undefined) throw failure
     return other
+  }
+}
+
+/** Again while another one makes the same repository at the same time, which git reports as a locked file. */
+async function initialise(git: GitCommand, branch: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await git.run(['init', '--bare', '--quiet', '--template=', `--initial-branch=${branch}`, git.folder])
+      return
+    } catch (error) {
+      if (attempt === INIT_ATTEMPTS || !/could not lock|File exists/.test(String(error))) throw error
+      await new Promise((resolve) => setTimeout(resolve, INIT_PAUSE_MS))
+    }
   }
 }
 
