@@ -10,6 +10,8 @@ export interface ShardFolders {
   readonly data: (shard: ShardName, tenant: TenantId) => string
   readonly probe: (shard: ShardName) => string
   readonly log: (shard: ShardName) => string
+  /** Holds the port that SQ listened on last. */
+  readonly port: (shard: ShardName) => string
 }
 
 export function shardFolders(home: string): ShardFolders {
@@ -20,6 +22,7 @@ export function shardFolders(home: string): ShardFolders {
     data: (shard, tenant) => path.join(folder(shard), 'data', tenant),
     probe: (shard) => path.join(folder(shard), 'probe'),
     log: (shard) => path.join(folder(shard), 'sq.log'),
+    port: (shard) => path.join(folder(shard), 'port'),
   }
 }
 

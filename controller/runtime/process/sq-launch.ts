@@ -1,6 +1,6 @@
 /** Starts one SQ process: a port, a log, a detached child, and waiting until it listens. Keeps no state. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { ReconcileError } from '../../core/outcome.ts'
 import type { ShardName } from '../../core/placement.ts'
@@ -61,6 +61,26 @@ export async function freePort(wanted: number | undefined): Promise<number> {
   const port = (wanted === undefined ? undefined : await tryPort(wanted)) ?? (await tryPort(0))
   if (port === undefined) throw new ReconcileError({ kind: 'transient' }, 'NoFreePort', 'There is no free TCP port for SQ on this machine.')
   return port
+}
+
+/** The port of the shard's last process where it is free, also of one that an earlier controller started: a start of everything leaves all routes as they are. */
+export async function choosePort(shard: ShardName, last: number | undefined, { folders }: LaunchOptions): Promise<number> {
+  const noted = readPort(folders.port(shard))
+  const port = await freePort(last ?? noted)
+  if (port !== noted) {
+    mkdirSync(folders.folder(shard), { recursive: true, mode: 0o700 })
+    writeFileSync(folders.port(shard), String(port), { mode: 0o600 })
+  }
+  return port
+}
+
+function readPort(file: string): number | undefined {
+  try {
+    const port = Number(readFileSync(file, 'utf8'))
+    return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function openLog(file: string): number {

@@ -8,7 +8,7 @@ import { ReconcileError } from '../../core/outcome.ts'
 import type { ShardName } from '../../core/placement.ts'
 import { askSq } from '../../sq/ask.ts'
 import type { RunningSq, SqInstances } from '../../sq/instance.ts'
-import { freePort, launchSq, listening, type LaunchOptions } from './sq-launch.ts'
+import { choosePort, launchSq, listening, type LaunchOptions } from './sq-launch.ts'
 import { listProcesses, sqOf, stillRuns } from './process-table.ts'
 
 export interface SqProcessesOptions extends LaunchOptions {
@@ -83,7 +83,7 @@ export function createSqProcesses(options: SqProcessesOptions): SqProcesses {
   }
 
   async function start(shard: ShardName, state: Shard): Promise<Running> {
-    const port = await freePort(state.lastPort)
+    const port = await choosePort(shard, state.lastPort, options)
     state.lastPort = port
     const child = await launchSq(shard, port, options)
     const running: Running = { pid: child.pid!, port, child, startedAt: performance.now() }

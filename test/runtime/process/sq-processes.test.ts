@@ -33,6 +33,14 @@ describe('an SQ process', () => {
     expect(await pidsOf(second)).toEqual([])
   })
 
+  test('that was stopped is started on its port by the next controller', async () => {
+    const home = tempFolder('sq')
+    const first = supervise(home)
+    const { port } = await first.shards.sync(SHARD)
+    await first.processes.stop(SHARD)
+    expect((await supervise(home).shards.sync(SHARD)).port).toBe(port)
+  })
+
   test('that ends is reported at once, and started again on its port with the end named', async () => {
     const supervisor = supervise()
     const { shards, exits, counts } = supervisor
