@@ -103,14 +103,15 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const payments = (late.payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl }))
   const site = await listenSite(settings.home, createSite({ payments, page: () => firstPageOf(installation), firstUse: firstUse(deps), log }))
   const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
+  // Customers and Stripe are served as soon as the gateway is up, which is a process of its own, and not only when a large repository is read.
+  const read = source.sync().catch((err: unknown) => log.error({ err }, 'the repository cannot be taken in yet'))
   const gateway = await gatewayProcess.ensure()
   publicUrl = settings.publicUrl ?? `http://localhost:${gateway.port}`
   const status = createStatusReader(stores)
   const admin = createAdmin({ token: adminTokenOf(settings), registry: metrics.registry, loop, status, log })
   const adminUrl = await admin.listen({ port: settings.adminPort, host: '127.0.0.1' })
 
-  // Everything that customers and Stripe reach is up before the repository is read, which takes a while on a large one.
-  await source.sync().catch((err: unknown) => log.error({ err }, 'the repository cannot be taken in yet'))
+  await read
   await routes.load()
   const stopHints = await startHints({ installation, loop, runtime, processes, gatewayProcess, log })
   loop.poke()

@@ -53,6 +53,8 @@ export function candidateOf(entry: MutableEntry): Candidate {
   if (claim === undefined) return { findings: NO_FINDINGS }
   if (others.length > 0) return { findings: duplicateFindings(entry) }
   if (claim.parsed.kind === 'bad') return { findings: claim.parsed.problems }
+  const { good } = entry
+  if (good?.blob === claim.blob && good.path === claim.path) return { good, findings: NO_FINDINGS }
   return { good: { spec: claim.parsed.spec, path: claim.path, blob: claim.blob }, findings: NO_FINDINGS }
 }
 

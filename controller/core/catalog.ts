@@ -19,6 +19,8 @@ export type { Entry } from './catalog-entry.ts'
 export interface FileDelta {
   readonly path: string
   readonly file?: SpecFile
+  /** Before a restart, this very file with this very text was in force. As `seed`, for the many that nobody touched meanwhile. */
+  readonly standing?: true
 }
 
 /** What an `apply` changed: tenants whose files, spec, plan, product or platform are others now, or whose findings are. */
@@ -61,6 +63,7 @@ export function createCatalog(): Catalog {
   function apply(deltas: readonly FileDelta[]): CatalogDelta {
     const touched = claimFiles({ files, seededFiles, entries }, deltas)
     seededFiles.clear()
+    for (const { file, standing } of deltas) if (standing && file?.parsed.kind === 'ok') stand(file, file.parsed.spec)
     for (const name of touched.Tenant) numbers.note(name, entries.Tenant.get(name)?.claims[0]?.parsed.kind === 'ok')
     const affected = new Set([...touched.Tenant, ...tenantsOf(entries, settleShared(entries, touched, view))]) as Set<TenantId>
     const before = new Map([...unsettled].filter((id) => !affected.has(id)).map((id) => [id, outcomeOf(entries, id)]))
@@ -69,6 +72,11 @@ export function createCatalog(): Catalog {
     for (const id of dirty) finishSettling(entries, id, unsettled)
     for (const [id, outcome] of before) if (outcomeOf(entries, id) !== outcome) affected.add(id)
     return { tenants: affected }
+  }
+
+  function stand({ path, blob }: SpecFile, spec: AnySpec): void {
+    entryOf(entries[spec.kind], spec.metadata.name).good ??= { spec, path, blob }
+    if (spec.kind === 'Tenant') index.put(spec)
   }
 
   return {

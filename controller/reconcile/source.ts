@@ -65,10 +65,10 @@ export function createSource(options: SourceOptions): Source {
 
   /** The catalog and `revision` move together, or neither does. */
   async function takeIn(tip: CommitId): Promise<void> {
-    const deltas = revision === undefined ? await readWhole(options, tip) : await readChanges(options, revision, tip)
+    let deltas = revision === undefined ? await readWhole(options, tip) : await readChanges(options, revision, tip)
     if (revision === undefined) {
       pruneCache(options, deltas)
-      await seedCatalog(options, deltas)
+      deltas = seedCatalog(options, deltas)
     }
     for (const id of catalog.apply(deltas).tenants) touched.add(id)
     revision = tip
@@ -159,23 +159,22 @@ function detached(parsed: ParsedSpec): ParsedSpec {
   return parsed.kind === 'ok' ? { kind: 'ok', spec: JSON.parse(JSON.stringify(parsed.spec)) as AnySpec } : parsed
 }
 
-/** Tells the catalog what was in force before a restart, so that a file that is bad now is held there. */
-async function seedCatalog(options: SourceOptions, deltas: readonly FileDelta[]): Promise<void> {
+/** Tells the catalog what was in force before a restart, so that a file that is bad now is held there; answers the files with those marked that still are. */
+function seedCatalog(options: SourceOptions, deltas: FileDelta[]): FileDelta[] {
   const { catalog, records, meta } = options
-  const read = new Map<BlobId, AnySpec>()
-  for (const { file } of deltas) if (file?.parsed.kind === 'ok') read.set(file.blob, file.parsed.spec)
+  const byPath = new Map(deltas.map((delta) => [delta.path, delta]))
   const missing: { path: string; blob: BlobId }[] = []
-  const seed = (spec: AnySpec, path: string, blob: BlobId): void => catalog.seed(spec.kind, spec.metadata.name, { spec, path, blob })
   for (const { path, blob } of inForce(meta, records)) {
-    const spec = read.get(blob)
-    if (spec === undefined) missing.push({ path, blob })
-    else seed(spec, path, blob)
+    const delta = byPath.get(path)
+    if (delta?.file?.blob === blob && delta.file.parsed.kind === 'ok') byPath.set(delta.path, { ...delta, standing: true })
+    else missing.push({ path, blob })
   }
   const cached = options.cache.getMany(missing.map(({ blob }) => blob))
   for (const { path, blob } of missing) {
     const spec = cached.get(blob)
-    if (spec !== undefined) seed(spec, path, blob)
+    if (spec !== undefined) catalog.seed(spec.kind, spec.metadata.name, { spec, path, blob })
   }
+  return [...byPath.values()]
 }
 
 function* inForce(meta: Meta, records: TenantRecords): Generator<{ readonly path: string; readonly blob: BlobId }> {

@@ -286,6 +286,15 @@ describe('a restart', () => {
     catalog.apply([...SHARED, ...holders, tenant('user001', { plan: 'founder' })].map((spec) => put(spec)))
     expect(founders(catalog)).toEqual(['user008', 'user009'])
   })
+
+  it('takes a file that nobody touched as what was seeded of it', () => {
+    const standing = (spec: AnySpec): FileDelta => ({ ...put(spec), standing: true })
+    const holders = [tenant('user008', { plan: 'founder' }), tenant('user009', { plan: 'founder' })]
+    const catalog = createCatalog()
+    catalog.apply([put(tenant('user001', { plan: 'founder' })), ...[...SHARED, ...holders].map(standing)])
+    expect(founders(catalog)).toEqual(['user008', 'user009'])
+    expect(catalog.entry(userId(1))!.findings).toHaveLength(1)
+  })
 })
 
 const IDS = [1, 2, 3, 4, 5]
