@@ -3,8 +3,9 @@
  * A slow client's answer is kept in memory within bounds, then the instance is paused. The connection to the client lives on.
  */
 import type { ServerResponse } from 'node:http'
-import type { AnswerHead, AnswerSink } from './answer-parser.ts'
+import type { AnswerHead } from './answer-parser.ts'
 import type { ByteBudget } from './byte-budget.ts'
+import type { AnswerWriter, Destination } from './destination.ts'
 import { connectionNames, isHopByHop } from './header-rules.ts'
 import { CORS_ORIGIN } from './refusal.ts'
 
@@ -22,10 +23,14 @@ export interface AnswerWriterOptions {
   readonly bufferBytes: number
 }
 
-export interface AnswerWriter extends AnswerSink {
-  /** 0 until the instance's head is there; from then on the answer cannot become another one. */
-  readonly status: number
-  readonly bodyBytes: number
+export function toClient(options: AnswerWriterOptions): Destination {
+  const { response } = options
+  return {
+    writer: () => createAnswerWriter(options),
+    onRoom: (resume) => void response.once('drain', resume),
+    onGone: (gone) => void response.on('close', gone),
+    cutOff: () => void response.destroy(),
+  }
 }
 
 export function createAnswerWriter({ response, requestId, limitHeaders, discardBody, budget, bufferBytes }: AnswerWriterOptions): AnswerWriter {

@@ -2,10 +2,8 @@
  * Sends a complete request to its instance and the answer back, through a restart of the instance: what was not delivered is sent
  * again while the port comes back, what was delivered only when that changes nothing. Ends both sides when one goes away.
  */
-import type { ServerResponse } from 'node:http'
 import type { Admission, Lane } from './admission.ts'
-import { createAnswerWriter } from './answer-writer.ts'
-import type { ByteBudget } from './byte-budget.ts'
+import type { Destination } from './destination.ts'
 import { startExchange, type Exchange, type ExchangeEnd } from './exchange.ts'
 import type { Log } from './log.ts'
 import { REFUSALS, type Refusal } from './refusal.ts'
@@ -13,9 +11,8 @@ import type { Upstream } from './route-table.ts'
 import type { GatewaySettings } from './settings.ts'
 
 export interface ForwardJob {
-  readonly response: ServerResponse
+  readonly destination: Destination
   readonly requestId: string
-  readonly limitHeaders: readonly string[]
   readonly tenant: string
   readonly upstream: Upstream
   readonly head: string
@@ -37,7 +34,6 @@ export type ForwardOutcome =
 
 export interface ForwarderParts {
   readonly admission: Admission
-  readonly budget: ByteBudget
   readonly settings: GatewaySettings
   readonly log: Log
   readonly now: () => number
@@ -46,7 +42,6 @@ export interface ForwarderParts {
 export function createForwarder(parts: ForwarderParts): (job: ForwardJob) => void {
   const { admission, settings } = parts
   return (job) => {
-    const { response } = job
     let over = false
     let abort: (() => void) | undefined
     const finish = (outcome: ForwardOutcome): void => {
@@ -58,7 +53,7 @@ export function createForwarder(parts: ForwarderParts): (job: ForwardJob) => voi
     const begin = (lane: Lane): void => {
       abort = runAttempts(parts, job, lane, settings, finish)
     }
-    response.on('close', () => {
+    job.destination.onGone(() => {
       if (over) return
       abort?.()
       finish({ kind: 'broken', upstreamError: false })
@@ -70,21 +65,14 @@ export function createForwarder(parts: ForwarderParts): (job: ForwardJob) => voi
 
 /** Returns what stops it. */
 function runAttempts(parts: ForwarderParts, job: ForwardJob, lane: Lane, settings: GatewaySettings, finish: (outcome: ForwardOutcome) => void): () => void {
-  const { response } = job
+  const { destination } = job
   const startedAtMs = parts.now()
   let exchange: Exchange | undefined
   let timer: NodeJS.Timeout | undefined
   let sentTwice = false
 
   function attempt(): void {
-    const writer = createAnswerWriter({
-      response,
-      requestId: job.requestId,
-      limitHeaders: job.limitHeaders,
-      discardBody: job.sq && job.method === 'HEAD',
-      budget: parts.budget,
-      bufferBytes: settings.answerBufferBytes,
-    })
+    const writer = destination.writer()
     const bodyless = job.method === 'HEAD' && !job.sq
     const { upstream, head, body, sq } = job
     const { answerTimeoutMs } = settings
@@ -92,7 +80,7 @@ function runAttempts(parts: ForwarderParts, job: ForwardJob, lane: Lane, setting
       head: writer.head,
       body(bytes: Buffer, last: boolean): boolean {
         const goOn = writer.body(bytes, last)
-        if (!goOn) response.once('drain', () => exchange?.resume())
+        if (!goOn) destination.onRoom(() => exchange?.resume())
         return goOn
       },
     }
@@ -104,11 +92,10 @@ function runAttempts(parts: ForwarderParts, job: ForwardJob, lane: Lane, setting
     })
   }
 
-  /** Part of the answer is out: cutting the client's connection is the only honest way to say that it is not whole. */
   function breakOff(end: ExchangeEnd): void {
     parts.log.warn({ requestId: job.requestId, tenant: job.tenant, end }, 'an answer broke off')
     finish({ kind: 'broken', upstreamError: true })
-    response.destroy()
+    destination.cutOff()
   }
 
   function notAnswered(end: Exclude<ExchangeEnd, { kind: 'complete' }>): void {

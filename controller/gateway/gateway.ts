@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { createAccounting } from './accounting.ts'
 import { createAdmission } from './admission.ts'
 import { createByteBudget } from './byte-budget.ts'
+import { createClearance } from './clearance.ts'
 import { createControlPlane } from './control-plane.ts'
 import { createControlSocket } from './control-socket.ts'
 import { createDataPath } from './data-path.ts'
@@ -12,6 +13,7 @@ import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createPublicServer } from './public-server.ts'
 import { createRouteReader } from './route-reader.ts'
+import { createPhextVersions, phextVersionsBuffer } from './shared/phext-versions.ts'
 import { DEFAULT_SETTINGS, type GatewaySettings } from './settings.ts'
 import { controlSocketPath, routesFolder, webSocketPath } from './sockets.ts'
 import { GATEWAY_PROTOCOL } from './version.ts'
@@ -64,9 +66,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const accounting = createAccounting({ home, flushMs: settings.usageFlushMs, metrics, now, log })
   const { allowance, storage, metering } = accounting
   const firstUse = createFirstUse({ socketPath: webSocketPath(home), now, log })
-  const forward = createForwarder({ admission, budget, settings, log, now: () => performance.now() })
+  const forward = createForwarder({ admission, settings, log, now: () => performance.now() })
+  const clearance = createClearance({ routes, storage, versions: createPhextVersions(phextVersionsBuffer()) })
   const dataPath = createDataPath({
-    ...{ routes, forward, budget, firstUse, metrics, settings, allowance, storage, metering, log, now },
+    ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, log, now },
     usageReport: (entry) => accounting.usageReport(entry, routes.links),
   })
   const controlPlane = createControlPlane({

@@ -4,7 +4,9 @@
  */
 import type { Access } from './access.ts'
 import type { Allowance } from './allowance.ts'
+import { toClient } from './answer-writer.ts'
 import type { ByteBudget } from './byte-budget.ts'
+import type { Clearance, Cleared } from './clearance.ts'
 import { ceilingOf, type Ceiling } from '../core/quota.ts'
 import type { Incoming } from './data-path.ts'
 import type { FirstUse } from './first-use.ts'
@@ -18,9 +20,7 @@ import { hasBody, readBody } from './request-body.ts'
 import type { RouteReader } from './route-reader.ts'
 import type { TableKey, TableRoute } from './route-table.ts'
 import type { GatewaySettings } from './settings.ts'
-import { checkSqBody, checkSqHead, growthOf, type CheckedCall } from './sq-guard.ts'
-import type { StorageGuard } from './storage-guard.ts'
-import type { Settlement } from './tenant-storage.ts'
+import { checkSqHead, type CheckedCall } from './sq-guard.ts'
 import { containerHead, isSafe, speaksSq, sqHead, type OutgoingRequest } from './upstream-head.ts'
 
 export type Granted = Extract<Access, { kind: 'granted' }>
@@ -33,7 +33,7 @@ export interface PassageParts {
   readonly metrics: Metrics
   readonly settings: GatewaySettings
   readonly allowance: Allowance
-  readonly storage: StorageGuard
+  readonly clearance: Clearance
   readonly metering: Metering
 }
 
@@ -55,10 +55,10 @@ interface Body {
   readonly release: () => void
 }
 
-type Settle = (settlement: Settlement) => void
+type Settle = Extract<Cleared, { kind: 'cleared' }>['settle']
 
 const NO_BODY: Body = { pieces: [], bytes: 0, release: () => undefined }
-const NOT_MEASURED: Settle = () => undefined
+const NOTHING_TO_SETTLE: Settle = () => undefined
 
 export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: Incoming, access: Granted) => void {
   const { routes, settings, metering } = parts
@@ -74,25 +74,20 @@ export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: I
     readBody(request, limit.value * 1024 * 1024, parts.budget, (end) => {
       if (end.kind === 'too-large') return takeBack(passed, bodyTooLarge(limit.value, limit.fairUse, routes.links))
       if (end.kind === 'no-memory') return takeBack(passed, REFUSALS.memoryFull)
-      reserve(passed, end)
+      clear(passed, end)
     })
     if (expectsContinue && !response.writableEnded) response.writeContinue()
   }
 
-  function reserve(passed: Passed, body: Body): void {
+  function clear(passed: Passed, body: Body): void {
     const { incoming, access, checked } = passed
-    if (checked === undefined) return send(passed, body, NOT_MEASURED)
-    const fault = checkSqBody(checked, body.pieces)
-    if (fault !== undefined) {
-      body.release()
-      return takeBack(passed, fault)
-    }
     const { route } = access.entry
-    parts.storage.reserve(route, access, routes.links, checked, growthOf(checked, body.pieces, body.bytes), (decision) => {
-      if (decision.kind === 'reserved' && !incoming.response.destroyed) return send(passed, body, decision.settle)
+    if (!speaksSq(route.api)) return send(passed, body, NOTHING_TO_SETTLE)
+    parts.clearance({ route, access, checked, pieces: body.pieces, bytes: body.bytes }, (cleared) => {
+      if (cleared.kind === 'cleared' && !incoming.response.destroyed) return send(passed, body, cleared.settle)
       body.release()
-      if (decision.kind === 'refused') return takeBack(passed, decision.refusal)
-      decision.settle('not-applied')
+      if (cleared.kind === 'refused') return takeBack(passed, cleared.refusal)
+      cleared.settle(undefined)
       parts.metrics.request(route.product, 0)
     })
   }
@@ -102,11 +97,13 @@ export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: I
     const { response, requestId } = incoming
     const { route } = access.entry
     const { head, method, safe, sq } = outgoing(passed, body.bytes)
+    const discardBody = sq && method === 'HEAD'
     parts.forward({
-      ...{ response, requestId, limitHeaders, tenant: route.tenant, upstream: access.upstream, head, body: body.pieces, safe, method, sq },
+      destination: toClient({ response, requestId, limitHeaders, discardBody, budget: parts.budget, bufferBytes: settings.answerBufferBytes }),
+      ...{ requestId, tenant: route.tenant, upstream: access.upstream, head, body: body.pieces, safe, method, sq },
       done(outcome) {
         body.release()
-        settle(settlementOf(outcome))
+        settle(outcome)
         record(passed, body.bytes, outcome)
       },
     })
@@ -122,7 +119,6 @@ export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: I
     const answered = outcome.kind === 'answered'
     metrics.request(route.product, answered ? outcome.status : 0)
     metrics.bytes(route.product, bytesIn, answered ? outcome.bytesOut : 0)
-    if (answered && passed.checked?.call.command === 'json-export') parts.storage.exported(route, passed.checked.call.phext)
     if (answered && outcome.status >= 200 && outcome.status < 300 && route.awaitingFirstUse) parts.firstUse.succeeded(route.tenant)
   }
 
@@ -139,7 +135,7 @@ export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: I
     if (head?.kind === 'refused') return takeBack(unchecked, head.refusal)
     const passed = head?.checked === undefined ? unchecked : { ...unchecked, checked: head.checked }
     if (hasBody(request)) receive(passed)
-    else reserve(passed, NO_BODY)
+    else clear(passed, NO_BODY)
   }
 }
 
@@ -162,16 +158,4 @@ function outgoing({ incoming, access }: Passed, bodyBytes: number): { head: stri
 
 function bodyLimit({ limits, fairUse }: TableRoute, { defaultBodyMb }: GatewaySettings): Ceiling {
   return ceilingOf('bodyMb', limits, fairUse) ?? { value: defaultBodyMb, fairUse: false }
-}
-
-/** SQ answers a write when it is on disk; what it answers with an error it did not do, or fell over in the middle of. */
-function settlementOf(outcome: ForwardOutcome): Settlement {
-  switch (outcome.kind) {
-    case 'answered':
-      return outcome.status < 300 ? 'applied' : outcome.status < 500 ? 'not-applied' : 'unknown'
-    case 'refused':
-      return outcome.delivered ? 'unknown' : 'not-applied'
-    case 'broken':
-      return 'unknown'
-  }
 }

@@ -21,6 +21,9 @@ export type HeadCheck =
 
 const AT_COORDINATE: ReadonlySet<SqCommand> = new Set(['select', 'insert', 'update', 'delete'])
 const WRITES: ReadonlySet<SqCommand> = new Set(['insert', 'update', 'delete'])
+const READS: ReadonlySet<SqCommand> = new Set(['select', 'toc', 'get', 'checksum', 'query', 'status', 'version', 'where'])
+/** The nine of the phext format. */
+const BREAKS = /[\x01\x17-\x1a\x1c-\x1f]/
 const RELOAD = '/api/v2/reload'
 const NO_CHECK: HeadCheck = { kind: 'pass', checked: undefined }
 
@@ -46,6 +49,16 @@ export function checkSqHead(method: string, target: string): HeadCheck {
 
 export function writes(command: SqCommand): boolean {
   return WRITES.has(command)
+}
+
+/** What changes a phext, reads it from disk anew, or is not known to leave it alone. */
+export function mayChange(command: SqCommand): boolean {
+  return !READS.has(command)
+}
+
+/** Whether a text that is written holds breaks, which make several scrolls of it once SQ reads the file again. */
+export function storesBreaks({ call }: CheckedCall, pieces: readonly Buffer[]): boolean {
+  return BREAKS.test(call.text) || pieces.some((piece) => BREAKS.test(piece.toString('latin1')))
 }
 
 export function checkSqBody({ call }: CheckedCall, pieces: readonly Buffer[]): Refusal | undefined {

@@ -35,7 +35,7 @@ export function isSafe(method: string, path: string, sq: boolean): boolean {
  * SQ compares the live key. The key goes first: SQ takes the first line that begins with "authorization", whatever follows in its name.
  * It answers 400 to HEAD, so that goes as GET.
  */
-export function sqHead({ method, target, bodyBytes, host }: OutgoingRequest, key: string): string {
+export function sqHead({ method, target, bodyBytes, host }: Pick<OutgoingRequest, 'method' | 'target' | 'bodyBytes' | 'host'>, key: string): string {
   const sent = method === 'HEAD' ? 'GET' : method
   return `${sent} ${target} HTTP/1.1\r\nAuthorization: Bearer ${key}\r\nContent-Length: ${bodyBytes}\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
 }
