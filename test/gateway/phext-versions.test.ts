@@ -1,10 +1,10 @@
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createPhextVersions, LANES, phextVersionsBuffer, type WriteTicket } from '../../controller/gateway/shared/phext-versions.ts'
+import { createPhextVersions, phextVersionsBuffer, type WriteTicket } from '../../controller/gateway/shared/phext-versions.ts'
 
 const setUp = (lanes = 1) => {
-  const buffer = phextVersionsBuffer()
+  const buffer = phextVersionsBuffer(lanes)
   return Array.from({ length: lanes }, (_, lane) => createPhextVersions(buffer, lane))
 }
 
@@ -51,7 +51,7 @@ describe('versions of phexts', () => {
     expect(one!.read('user001', 'more').quiet).toBe(false)
     alive.ends()
     expect(one!.read('user001', 'more').quiet).toBe(true)
-    expect(() => createPhextVersions(phextVersionsBuffer(), LANES)).toThrow(/lane/)
+    expect(() => createPhextVersions(phextVersionsBuffer(2), 2)).toThrow(/lane/)
   })
 
   it('never let a read be kept beside a write, whatever threads and phexts take part', () => {
@@ -82,7 +82,7 @@ describe('versions of phexts', () => {
   })
 
   it('are exact across threads', async () => {
-    const buffer = phextVersionsBuffer()
+    const buffer = phextVersionsBuffer(3)
     const code = `
       const { workerData } = require('node:worker_threads')
       import(workerData.module).then(({ createPhextVersions }) => {

@@ -7,10 +7,6 @@
  */
 
 const SLOTS = 1 << 16
-/** As many threads as ever run at once, and as many again for those that take the place of dead ones. */
-export const LANES = 16
-const BYTES = 4 * SLOTS * (2 + LANES)
-
 export interface PhextVersions {
   /** Call it before SQ can see the write. Without `phext`: it may change any phext of the tenant. */
   writeBegins(tenant: string, phext: string | undefined): WriteTicket
@@ -41,21 +37,24 @@ export interface PhextPlace {
   readonly tenant: number
 }
 
-/** Its memory is taken from the machine as it is used. */
-export function phextVersionsBuffer(): SharedArrayBuffer {
-  return new SharedArrayBuffer(BYTES)
+/**
+ * `lanes`: one for each thread, and some for those that take the place of dead ones. The machine gives the memory as it is used.
+ */
+export function phextVersionsBuffer(lanes = 1): SharedArrayBuffer {
+  return new SharedArrayBuffer(4 * SLOTS * (2 + lanes))
 }
 
-/** `lane`: the number of the thread, unlike that of every other one that lives or whose end is not told yet. */
+/** `lane`: the number of the thread, unlike that of every other one that lives or whose lane was not ended yet. */
 export function createPhextVersions(buffer: SharedArrayBuffer, lane = 0): PhextVersions {
-  if (lane < 0 || lane >= LANES) throw new Error(`a lane is a number below ${LANES}, not ${lane}`)
+  const lanes = buffer.byteLength / (4 * SLOTS) - 2
+  if (lane < 0 || lane >= lanes) throw new Error(`a lane is a number below ${lanes}, not ${lane}`)
   const versions = new Int32Array(buffer, 0, SLOTS)
   const distrusted = new Int32Array(buffer, 4 * SLOTS, SLOTS)
-  const underWay = new Int32Array(buffer, 8 * SLOTS, SLOTS * LANES)
+  const underWay = new Int32Array(buffer, 8 * SLOTS, SLOTS * lanes)
 
   function isQuiet(slot: number): boolean {
     if (Atomics.load(distrusted, slot) !== 0) return false
-    for (let at = 0; at < LANES; at++) if (Atomics.load(underWay, at * SLOTS + slot) !== 0) return false
+    for (let at = slot * lanes; at < (slot + 1) * lanes; at++) if (Atomics.load(underWay, at) !== 0) return false
     return true
   }
 
@@ -66,7 +65,7 @@ export function createPhextVersions(buffer: SharedArrayBuffer, lane = 0): PhextV
   return {
     writeBegins(tenant, phext) {
       const slot = slotOf(tenant, phext)
-      const own = lane * SLOTS + slot
+      const own = slot * lanes + lane
       Atomics.add(underWay, own, 1)
       Atomics.add(versions, slot, 1)
       let open = true
@@ -92,8 +91,7 @@ export function createPhextVersions(buffer: SharedArrayBuffer, lane = 0): PhextV
       Atomics.add(versions, slot, 1)
     },
     endLane(gone) {
-      const from = gone * SLOTS
-      for (let slot = 0; slot < SLOTS; slot++) if (Atomics.exchange(underWay, from + slot, 0) !== 0) Atomics.add(versions, slot, 1)
+      for (let slot = 0; slot < SLOTS; slot++) if (Atomics.exchange(underWay, slot * lanes + gone, 0) !== 0) Atomics.add(versions, slot, 1)
     },
   }
 }
