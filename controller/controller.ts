@@ -6,6 +6,7 @@ import { chmodSync, existsSync, unlinkSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import { headerFactsOf } from './core/header-facts.ts'
 import type { ShardName } from './core/placement.ts'
 import type { Product, TenantId } from './core/specs.ts'
 import { renderTenantsJson } from './core/tenants-json.ts'
@@ -73,7 +74,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const folders = shardFolders(settings.home)
   const runtime = createDockerRuntime({ docker: connectEngine(settings.dockerHost), installation: installation.id, now: machine.now, log })
   await refuseSecondController(settings.home)
-  const routes = createRouteWriter(routesFolder(settings.home), { links: () => installation.catalog.platform?.spec.links ?? {}, now: machine.now })
+  const routes = createRouteWriter(routesFolder(settings.home), { facts: () => headerFactsOf(installation.catalog), now: machine.now })
   const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, limitInForce: createLimitInForce(stores.meta), lastApplied: createLastApplied(stores, installation.catalog), former: createFormerTenant(stores) })
   /** Parts that refer to each other meet here once both are made. */
   const late: { payments?: Payments; loop?: Loop } = {}
@@ -93,7 +94,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     onResync: metrics.resync,
     onRevision(revision) {
       stores.meta.set('revision', revision)
-      void routes.relink().catch((err: unknown) => log.error({ err }, 'the gateway does not know the new links'))
+      void routes.refresh().catch((err: unknown) => log.error({ err }, 'the gateway does not know the new links, products and plans'))
       late.payments?.poke('tip')
     },
   })

@@ -1,7 +1,7 @@
 /** The master secrets, and the keys and digests that come of them. The only place that holds the master; nothing here is ever logged. */
 import { createHmac, createSecretKey, hash, randomBytes } from 'node:crypto'
-import { deriveKey, type ApiKey } from './core/keys.ts'
-import type { KeySpec, TenantId } from './core/specs.ts'
+import { deriveInstanceKey, deriveKey, type ApiKey } from './core/keys.ts'
+import type { DerivedKeySpec, TenantId } from './core/specs.ts'
 import type { Keyring } from './reconcile/ports.ts'
 
 export interface MasterSecret {
@@ -39,6 +39,14 @@ export function createKeyring(secrets: readonly MasterSecret[]): Keyring {
     if (secret === undefined) throw new Error(`master key version ${version} is not in TENANTRY_MASTER_KEY; add it to the list, keys are derived under it`)
     return createHmac('sha256', secret).update(message).digest('hex')
   }
-  const keyOf = (tenant: TenantId, key: KeySpec): ApiKey => deriveKey(mac, tenant, key)
-  return { mac, masterVersion: newest.version, digest, keyOf, keyDigest: (tenant, key) => digest(keyOf(tenant, key)) }
+  const keyOf = (tenant: TenantId, key: DerivedKeySpec): ApiKey => deriveKey(mac, tenant, key)
+  return {
+    mac,
+    masterVersion: newest.version,
+    masterVersions: secrets.map(({ version }) => version),
+    digest,
+    keyOf,
+    keyDigest: (tenant, key) => (key.digest === undefined ? digest(keyOf(tenant, key)) : key.digest),
+    instanceKeyOf: (tenant) => deriveInstanceKey(mac, newest.version, tenant),
+  }
 }

@@ -1,4 +1,5 @@
 /** `tenantry buy`: a purchase in the sandbox, through the real checkout, the real signed webhook and the real commit. Answers when the key works. */
+import { isFullKey } from '../core/keys.ts'
 import type { TenantId } from '../core/specs.ts'
 import { openInstallation, type Installation } from '../installation.ts'
 import { createInbox } from '../store/inbox.ts'
@@ -65,7 +66,8 @@ async function served(context: CliContext, { stores, source, catalog, keyring }:
     if (id !== undefined) {
       await source.sync()
       const spec = catalog.tenant(id)?.spec
-      const key = spec?.keys[0] && keyring.keyOf(id, spec.keys[0])
+      const first = spec?.keys.find(isFullKey)
+      const key = first && keyring.keyOf(id, first)
       if (spec !== undefined && key !== undefined) return await working(context, { id, key, run, product: spec.product, api: catalog.product(spec.product)?.spec.api?.path, stores, deadline })
     }
     await pause()

@@ -2,6 +2,7 @@
 import { earliest, isLive } from '../core/keys.ts'
 import { maskKey } from '../core/key-format.ts'
 import type { KeySpec, Tenant, TenantId, Timestamp } from '../core/specs.ts'
+import type { Keyring } from '../reconcile/ports.ts'
 import { changeTenant } from './change.ts'
 import { table, UsageError, withInstallation, type Answer, type CliContext } from './context.ts'
 
@@ -12,7 +13,7 @@ export function list(context: CliContext, id: string): Promise<Answer> {
     await source.sync()
     const tenant = tenantOf(catalog.tenant(id as TenantId), id)
     const now = context.now().toISOString()
-    const keys = tenant.spec.keys.map((key) => ({ id: key.id, name: key.name ?? null, key: maskKey(keyring.keyOf(tenant.metadata.name, key)), state: stateOf(key, now), createdAt: key.createdAt, expiresAt: key.expiresAt ?? null, revokedAt: key.revokedAt ?? null }))
+    const keys = tenant.spec.keys.map((key) => ({ id: key.id, name: key.name ?? null, key: shownKey(keyring, tenant, key), state: stateOf(key, now), createdAt: key.createdAt, expiresAt: key.expiresAt ?? null, revokedAt: key.revokedAt ?? null }))
     const rows = keys.map(({ id, key, state, createdAt, expiresAt, name }) => [id, key, state, createdAt, expiresAt ?? '', name ?? ''])
     return { json: { tenant: id, keys }, text: `${table([['ID', 'KEY', 'STATE', 'CREATED', 'EXPIRES', 'NAME'], ...rows])}\n` }
   })
@@ -26,6 +27,7 @@ export function show(context: CliContext, id: string, keyId: string | undefined)
     const now = context.now().toISOString()
     const spec = keyId === undefined ? tenant.spec.keys.findLast((each) => isLive(each, now)) : keyOf(tenant, keyId)
     if (spec === undefined) throw new UsageError(`${id} has no live key. \`tenantry key rotate ${id}\` makes one.`)
+    if (spec.nonce === undefined) throw new UsageError(`The text of key ${spec.id} of ${id} is not known here, only its digest: it was handed out before Tenantry. \`tenantry key rotate ${id} ${spec.id}\` makes one that is.`)
     const key = keyring.keyOf(tenant.metadata.name, spec)
     return { json: { tenant: id, id: spec.id, key, state: stateOf(spec, now) }, text: `${key}\n` }
   })
@@ -74,6 +76,11 @@ function keyOf(tenant: Tenant, keyId: string): KeySpec {
   const key = tenant.spec.keys.find(({ id }) => id === keyId)
   if (key === undefined) throw new UsageError(`${tenant.metadata.name} has no key ${keyId}; it has ${tenant.spec.keys.map(({ id }) => id).join(', ')}.`)
   return key
+}
+
+/** What tells a key from others without opening anything. */
+function shownKey({ keyOf }: Keyring, { metadata }: Tenant, key: KeySpec): string {
+  return key.digest === undefined ? maskKey(keyOf(metadata.name, key)) : `sha256 ${key.digest.slice(0, 8)}…`
 }
 
 function stateOf(key: KeySpec, now: Timestamp): string {

@@ -3,11 +3,13 @@
  * is of one file in its context and returns everything that is wrong with it; places are added by controller/specs/. Pure.
  */
 import type { CatalogView } from './catalog-view.ts'
+import { keyFindings } from './check-keys.ts'
 import { limitFindings, mergeLimits, missingReference, offersSsh } from './limits.ts'
 import type { Finding } from './problem.ts'
-import type { ContainerRun, KeySpec, Plan, Platform, Product, SshProfile, Tenant, TenantId } from './specs.ts'
+import type { ContainerRun, Plan, Platform, Product, SshProfile, Tenant, TenantId } from './specs.ts'
 import { sshKeyFault, sshKeyIdentity } from './ssh-public-key.ts'
 import { parseTenantNumber, tenantId } from './tenant-id.ts'
+import type { UniqueField } from './tenant-index.ts'
 
 /** What the check of a tenant asks about the rest of the repository. */
 export interface TenantContext {
@@ -19,7 +21,7 @@ export interface TenantContext {
   readonly productNames: () => Iterable<string>
   readonly planNames: () => Iterable<string>
   /** Another tenant that holds this value; for `username`, within the same product. */
-  readonly heldBy: (field: 'username' | 'checkout' | 'subscription', value: string) => TenantId | undefined
+  readonly heldBy: (field: UniqueField, value: string) => TenantId | undefined
   /** How many tenants come before this one for a slot of its plan; asked only for a plan that has slots and a tenant that holds one. */
   readonly slotRank: () => number
 }
@@ -31,7 +33,7 @@ export function checkTenant(tenant: Tenant, path: string, context: TenantContext
     ...stateFindings(tenant, path),
     ...slotFindings(tenant, path, context),
     ...tenantLimitFindings(tenant, path, context),
-    ...tenant.spec.keys.flatMap((key, i) => keyFindings(key, i, tenant.spec.keys, path)),
+    ...keyFindings(tenant, path, context),
     ...sshFindings(tenant, path, context),
   ]
 }
@@ -83,19 +85,6 @@ function tenantLimitFindings({ spec }: Tenant, file: string, { platform, product
   if (spec.limits === undefined || plan === undefined) return []
   const inForce = mergeLimits(plan.spec.limits, spec.limits)
   return limitFindings({ file, field: 'spec.limits', limits: spec.limits, inForce, fairUse: plan.spec.fairUse, bounds: platform?.spec.bounds, product })
-}
-
-function keyFindings(key: KeySpec, index: number, keys: readonly KeySpec[], file: string): Finding[] {
-  const findings: Finding[] = []
-  const field = `spec.keys[${index}]`
-  if (keys.findIndex(({ id }) => id === key.id) < index) {
-    findings.push({ file, field: `${field}.id`, message: `\`${key.id}\` is the id of another key of this tenant`, fix: 'Give every key an id of its own; ids of revoked keys stay taken.' })
-  }
-  for (const end of ['expiresAt', 'revokedAt'] as const) {
-    if (key[end] === undefined || Date.parse(key[end]) >= Date.parse(key.createdAt)) continue
-    findings.push({ file, field: `${field}.${end}`, message: `the key would end before it was created, at ${key.createdAt}`, fix: 'Correct one of the two times.' })
-  }
-  return findings
 }
 
 function sshFindings({ spec }: Tenant, file: string, { product, plan }: TenantContext): Finding[] {

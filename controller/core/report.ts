@@ -4,7 +4,7 @@ import { diffTenant, orderChanges, takesOut, type TenantChange } from './change-
 import { containerNeeds } from './container.ts'
 import { gateDeletions, NO_LIMIT_KNOWN, stricterLimit, type DeletionLimit } from './deletion-gate.ts'
 import { desireTenant, type DesiredTenant } from './desired.ts'
-import type { Plan, TenantId, Timestamp } from './specs.ts'
+import type { KeySpec, Plan, TenantId, Timestamp } from './specs.ts'
 
 export interface Totals {
   readonly tenants: number
@@ -80,13 +80,18 @@ function risksOf({ tenant, action, fields }: TenantChange, base: Side, head: Sid
   const now = base.desired.get(tenant)
   const then = head.desired.get(tenant)
   if (action === 'remove' || action === 'end' || action === 'suspend') risks.push({ kind: 'stops-serving', tenant, message: `${tenant} stops being served (${action})` })
-  const lost = now?.keys.filter((key) => then !== undefined && !then.keys.some(({ id, nonce, master }) => id === key.id && nonce === key.nonce && (master ?? 1) === (key.master ?? 1))) ?? []
+  const lost = now?.keys.filter((key) => then !== undefined && !then.keys.some((other) => isSameText(other, key))) ?? []
   for (const { id } of lost) risks.push({ kind: 'key-ends', tenant, message: `key ${id} of ${tenant} stops working` })
   for (const { field, from, to } of fields) {
     if (field === 'place') risks.push({ kind: 'engine-changed', tenant, message: `${tenant} moves from ${from} to ${to}; its data does not move by itself` })
     if (field.startsWith('limits.') && limitOf(to) < limitOf(from)) risks.push({ kind: 'limit-lowered', tenant, message: `${field} of ${tenant} is lowered from ${from} to ${to}` })
   }
   return risks
+}
+
+/** Whether two specs stand for a key of one text. */
+function isSameText(a: KeySpec, b: KeySpec): boolean {
+  return a.id === b.id && a.nonce === b.nonce && a.digest === b.digest && (a.master ?? 1) === (b.master ?? 1)
 }
 
 /** A limit as it is shown: no limit and `unlimited` are over every number. */

@@ -1,22 +1,24 @@
 /**
- * What the gateway knows of a tenant: no secret, only digests. The controller writes routes to HOME/gateway/; the gateway
- * starts from these files alone.
+ * What the gateway knows of a tenant: digests of its keys, and the instance key, a secret of this machine that opens the tenant's SQ
+ * and nothing at the gateway. The controller writes routes to HOME/gateway/, every file 0600; the gateway starts from these files alone.
  *
  * `snapshot` is JSON lines: a header, then one `put` record a tenant. The header names the log file beside it, to which the
  * controller appends a record for each change and which the gateway follows. A new snapshot (renamed into place) starts a new log.
  */
 import type { DesiredTenant } from './desired.ts'
-import { earliest } from './keys.ts'
+import type { HeaderFacts } from './header-facts.ts'
+import { accessInForce } from './key-access.ts'
+import { endOf, keysOpen } from './keys.ts'
+import { hasPhexts } from './phext-scope.ts'
 import type { ShardName } from './placement.ts'
-import type { KeySpec, Limits, TenantId, TenantState, Timestamp } from './specs.ts'
+import type { KeyAccess, KeySpec, Limits, TenantId, TenantState, Timestamp } from './specs.ts'
 
-export interface SnapshotHeader {
+export interface SnapshotHeader extends HeaderFacts {
   readonly format: 1
   readonly generation: string
   /** File name of the log that continues this snapshot, in the same folder. */
   readonly log: string
   readonly writtenAt: Timestamp
-  readonly links: { readonly upgrade?: string; readonly payment?: string; readonly support?: string }
 }
 
 export type RouteRecord = { readonly put: Route } | { readonly drop: TenantId }
@@ -33,6 +35,8 @@ export interface Route {
   /** Where requests go; absent while the tenant waits for its instance, with the reason. */
   readonly upstream?: { readonly host: string; readonly port: number }
   readonly waiting?: string
+  /** With which the tenant's SQ is reached, whatever key a request carries. A secret; absent where the tenant is not served, or by no SQ. */
+  readonly instanceKey?: string
   readonly limits: Limits
   /** What limits that say `unlimited` stay under. */
   readonly fairUse?: Limits
@@ -46,8 +50,15 @@ export interface RouteKey {
   readonly id: string
   /** SHA-256 of the whole key in hex. */
   readonly digest: string
-  /** When the key stops opening anything, whether it expires then or is revoked: the gateway keeps to it by itself. */
+  /** The key's text is not of Tenantry's making: it has another shape and no checksum. */
+  readonly imported?: true
+  readonly name?: string
+  /** When the key stops opening anything, whether it or a key above it expires then or is revoked: the gateway keeps to it by itself. */
   readonly expiresAt?: Timestamp
+  /** What it may, within the keys above it; rate and budget are its own. */
+  readonly access?: KeyAccess
+  /** The key that it was made from, which is among these keys. */
+  readonly parent?: string
 }
 
 export interface RouteInput {
@@ -57,21 +68,23 @@ export interface RouteInput {
   readonly upstream: Route['upstream']
   readonly waiting?: string
   readonly digestOf: (key: KeySpec) => string
+  readonly instanceKey: () => string
   readonly awaitingFirstUse: boolean
 }
 
 /** The route of a tenant: every live key's digest, in each state, so that the gateway can say why a known key is not served. */
-export function routeOf({ desired, api, upstream, waiting, digestOf, awaitingFirstUse }: RouteInput): Route {
+export function routeOf({ desired, api, upstream, waiting, digestOf, instanceKey, awaitingFirstUse }: RouteInput): Route {
   return {
     tenant: desired.tenant,
     product: desired.product,
     plan: desired.plan,
     state: desired.state,
     ...(desired.stateReason !== undefined && { stateReason: desired.stateReason }),
-    keys: desired.keys.map((key) => routeKey(key, digestOf(key))),
+    keys: desired.keys.map((key) => routeKey(key, desired.keys, digestOf(key))),
     ...(api !== undefined && { api }),
     ...(upstream && { upstream }),
     ...(waiting !== undefined && { waiting }),
+    ...(keysOpen(desired.state) && hasPhexts(api) && { instanceKey: instanceKey() }),
     limits: desired.limits,
     ...(desired.fairUse !== undefined && { fairUse: desired.fairUse }),
     ...(desired.place.kind === 'shard' && { shard: desired.place.shard }),
@@ -79,7 +92,16 @@ export function routeOf({ desired, api, upstream, waiting, digestOf, awaitingFir
   }
 }
 
-function routeKey(key: KeySpec, digest: string): RouteKey {
-  const endsAt = earliest([key.expiresAt, key.revokedAt])
-  return { id: key.id, digest, ...(endsAt !== undefined && { expiresAt: endsAt }) }
+function routeKey(key: KeySpec, keys: readonly KeySpec[], digest: string): RouteKey {
+  const endsAt = endOf(key, keys)
+  const access = accessInForce(key, keys)
+  return {
+    id: key.id,
+    digest,
+    ...(key.digest !== undefined && { imported: true }),
+    ...(key.name !== undefined && { name: key.name }),
+    ...(endsAt !== undefined && { expiresAt: endsAt }),
+    ...(access && { access }),
+    ...(key.parent !== undefined && { parent: key.parent }),
+  }
 }

@@ -76,8 +76,26 @@ export interface ProductSpec {
   /** Ids are `prefix` and a number of at least `digits` digits: `user` and 3 give user001 … user999, user1000. */
   readonly tenantId: { readonly prefix: string; readonly digits: number }
   /** Public path that the gateway forwards for this product's keys; absent where the product has no HTTP API. */
-  readonly api?: { readonly path: string; readonly hostSuffix?: string }
+  readonly api?: ApiSpec
   readonly run: SharedSqRun | ContainerRun
+}
+
+export interface ApiSpec {
+  readonly path: string
+  /** Tenants are also reached as `ID.SUFFIX`. */
+  readonly hostSuffix?: string
+  /** Tokens of another issuer that open a tenant beside its keys. */
+  readonly jwt?: JwtSpec
+}
+
+/** Signed tokens (RFC 7519) that the product's customers bring along, checked against the issuer's published keys. */
+export interface JwtSpec {
+  readonly issuer: string
+  readonly audience: string
+  /** Where the issuer publishes its keys: https, or http on this machine. */
+  readonly jwksUrl: string
+  /** The claim that names the tenant by its id. */
+  readonly tenantClaim: string
 }
 
 /** Many tenants in one SQ process or container (a shard). */
@@ -182,17 +200,45 @@ export interface TenantSpec {
   readonly profiles?: readonly SshProfile[]
 }
 
-export interface KeySpec {
-  /** Unique in the tenant: k1, k2, … */
-  readonly id: string
+/** What the text of a key comes from: derived, or, where it was handed out before Tenantry, known by its digest alone. */
+export type KeySpec = DerivedKeySpec | ImportedKeySpec
+
+export interface DerivedKeySpec extends KeyFields {
   /** 32 hex digits, random: part of what the key is derived from. */
   readonly nonce: string
   /** The version of the master secret that it is derived under; 1 where absent. */
   readonly master?: number
+  readonly digest?: never
+}
+
+export interface ImportedKeySpec extends KeyFields {
+  /** SHA-256 of the key's text in hex. */
+  readonly digest: string
+  readonly nonce?: never
+  readonly master?: never
+}
+
+interface KeyFields {
+  /** Unique in the tenant: k1, k2, … */
+  readonly id: string
   readonly name?: string
+  /** The key of this tenant that it was made from: it never may more than that one, and ends with it. */
+  readonly parent?: string
+  /** What the key may, where that is less than the tenant may. */
+  readonly access?: KeyAccess
   readonly createdAt: Timestamp
   readonly expiresAt?: Timestamp
   readonly revokedAt?: Timestamp
+}
+
+/** Each field narrows; what is absent is as the tenant has it. */
+export interface KeyAccess {
+  readonly readOnly?: true
+  /** The only phexts that it opens; the empty name is the phext of calls without `p`. */
+  readonly phexts?: readonly string[]
+  readonly requestsPerSecond?: number
+  /** Over its whole life. */
+  readonly requests?: number
 }
 
 export interface BillingSpec {

@@ -1,10 +1,11 @@
 /**
- * Look-ups over all tenants by what must be unique: username in a product, Checkout session, subscription, and slots of a plan.
+ * Look-ups over all tenants by what must be unique: username in a product, Checkout session, subscription, the digest of a key whose
+ * text Tenantry has not, and slots of a plan.
  * Holds one spec a tenant: the one in force, or the new one while it is being settled. Costs are those of the change, not of the number of tenants.
  */
 import type { Tenant, TenantId } from './specs.ts'
 
-export type UniqueField = 'username' | 'checkout' | 'subscription'
+export type UniqueField = 'username' | 'checkout' | 'subscription' | 'digest'
 
 export interface TenantIndex {
   put(tenant: Tenant): void
@@ -27,7 +28,7 @@ type OneOrMore = TenantId | TenantId[]
 
 export function createTenantIndex(): TenantIndex {
   const tenants = new Map<TenantId, Tenant>()
-  const unique: Record<UniqueField, Map<string, OneOrMore>> = { username: new Map(), checkout: new Map(), subscription: new Map() }
+  const unique: Record<UniqueField, Map<string, OneOrMore>> = { username: new Map(), checkout: new Map(), subscription: new Map(), digest: new Map() }
   const slots = new Map<string, Set<TenantId>>()
 
   function remove(id: TenantId): void {
@@ -67,6 +68,7 @@ export function uniqueKeys({ spec }: Tenant): [UniqueField, string][] {
   if (spec.owner.username !== undefined) keys.push(['username', usernameKey(spec.product, spec.owner.username)])
   if (spec.billing?.checkout !== undefined) keys.push(['checkout', spec.billing.checkout])
   if (spec.billing?.subscription !== undefined) keys.push(['subscription', spec.billing.subscription])
+  for (const { digest } of spec.keys) if (digest !== undefined) keys.push(['digest', digest])
   return keys
 }
 

@@ -2,7 +2,7 @@
  * Renders tenants.json: one file for people, for tools and for SQ. SQ reads `tenants`, the map from live key to name and
  * data folder (`sq host PORT --config`, SQ 0.6), and ignores every other field; those are the brief's. Carries live keys: a secret.
  */
-import { deriveKey, deriveProbeKey, keysOpen, type ApiKey, type Mac } from './keys.ts'
+import { deriveInstanceKey, deriveKey, deriveProbeKey, isFullKey, keysOpen, type ApiKey, type Mac } from './keys.ts'
 import type { DesiredTenant } from './desired.ts'
 import type { TenantId } from './specs.ts'
 
@@ -29,22 +29,32 @@ export interface Secrets {
   readonly mac: Mac
   /** The version of the master secret that new keys and probes are derived under. */
   readonly masterVersion: number
+  /** Every version there is, the newest first. */
+  readonly masterVersions: readonly number[]
   /** SHA-256 in hex. */
   readonly digest: (text: string) => string
 }
 
-/** Equal inputs give equal bytes. Only active tenants' live keys are in it. Throws where a key's master secret is unknown. */
+/**
+ * Equal inputs give equal bytes. Of active tenants it has the live keys that may all that their tenant may, and the instance key under
+ * each master secret, so that a new secret takes nobody's place before the gateway knows. Throws where a key's master secret is unknown.
+ */
 export function renderTenantsJson(input: TenantsJsonInput, secrets: Secrets): TenantsJson {
   const entries: string[] = []
   for (const member of input.members) {
     if (!keysOpen(member.state)) continue
-    for (const key of member.keys) entries.push(entry(deriveKey(secrets.mac, member.tenant, key), memberEntry(member, key.id, input.dataFolder(member.tenant))))
+    const folder = input.dataFolder(member.tenant)
+    for (const key of member.keys) if (isFullKey(key)) entries.push(entry(deriveKey(secrets.mac, member.tenant, key), memberEntry(member, key.id, folder)))
+    for (const version of secrets.masterVersions) entries.push(entry(deriveInstanceKey(secrets.mac, version, member.tenant), memberEntry(member, INSTANCE, folder)))
   }
   const head = `{\n  "max_tenants": ${input.maxTenants},\n  "default_quota_mb": ${input.defaultQuotaMb},\n  "tenants": {\n`
   const probeKey = deriveProbeKey(secrets.mac, secrets.masterVersion, `${input.instance}\n${secrets.digest([head, ...entries, input.probeFolder].join('\n'))}`)
   entries.push(entry(probeKey, { name: 'tenantry-probe', data_dir: input.probeFolder }))
   return { text: `${head}${entries.join(',\n')}\n  }\n}\n`, probeKey }
 }
+
+/** No key of a file has this id: those have no capitals. */
+const INSTANCE = 'INSTANCE'
 
 function entry(key: ApiKey, value: object): string {
   return `    ${JSON.stringify(key)}: ${JSON.stringify(value)}`

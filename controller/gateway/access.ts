@@ -10,6 +10,7 @@ import type { RouteTable, TableKey, Upstream } from './route-table.ts'
 export type Credentials = { readonly kind: 'none' } | { readonly kind: 'key'; readonly key: string } | { readonly kind: 'conflict' }
 
 export type Access =
+  /** `key` is what the tenant's SQ is reached with. */
   | { readonly kind: 'granted'; readonly key: string; readonly entry: TableKey; readonly upstream: Upstream }
   | Refused
 
@@ -68,9 +69,9 @@ export function findEntry(credentials: Credentials, { table, nowMs, digestOf }: 
   if (credentials.kind === 'none') return refused(REFUSALS.keyMissing)
   if (credentials.kind === 'conflict') return refused(REFUSALS.keysConflict)
   const { key } = credentials
-  if (!isWellFormedKey(key)) return refused(REFUSALS.keyMalformed)
-  const entry = table.findKey(digestOf(key))
-  if (entry === undefined || entry.expiresAtMs <= nowMs) return refused(REFUSALS.keyInvalid)
+  const wellFormed = isWellFormedKey(key)
+  const entry = wellFormed || table.hasImportedKeys ? table.findKey(digestOf(key)) : undefined
+  if (entry === undefined || entry.expiresAtMs <= nowMs) return refused(wellFormed ? REFUSALS.keyInvalid : REFUSALS.keyMalformed)
   return { kind: 'known', key, entry }
 }
 
@@ -79,12 +80,12 @@ export function decideAccess(credentials: Credentials, path: string, context: Ac
   if (identity.kind === 'refused') return identity
   const { key, entry } = identity
   const { links } = context
-  const { product, state, stateReason, api, upstream, waiting } = entry.route
+  const { product, state, stateReason, api, upstream, waiting, instanceKey } = entry.route
   if (state === 'suspended') return refused(suspended(stateReason, links), entry)
   if (state === 'ended') return refused(ended(links), entry)
   if (api === undefined || !isUnder(path, api)) return refused(otherProduct(product, api), entry)
   if (upstream === undefined) return refused(notReady(waiting), entry)
-  return { kind: 'granted', key, entry, upstream }
+  return { kind: 'granted', key: instanceKey ?? key, entry, upstream }
 }
 
 /** `/api/v2/` holds `/api/v2/select` and `/api/v2` itself. */

@@ -4,9 +4,10 @@
  */
 import { open, readdir, rename, rm, stat, truncate, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import type { HeaderFacts } from '../core/header-facts.ts'
 import type { TenantId } from '../core/specs.ts'
 import { readLines } from './route-lines.ts'
-import { decodeHeader, decodeRecord, encodeHeader, isLogName, lineDigest, logName, snapshotPath, type Header, type Links } from './route-log.ts'
+import { decodeHeader, decodeRecord, encodeHeader, isLogName, lineDigest, logName, snapshotPath, type Header } from './route-log.ts'
 
 const SMALLEST_LOG_TO_COMPACT = 64 * 1024
 /** Text gathered before a write: bounds memory while a hundred thousand routes pass. */
@@ -36,9 +37,9 @@ export function isLarge({ logBytes, snapshotBytes }: RouteFiles): boolean {
   return logBytes > Math.max(SMALLEST_LOG_TO_COMPACT, snapshotBytes / 2)
 }
 
-export function newHeader(links: Links, now: Date): Header {
+export function newHeader({ links, products, plans }: HeaderFacts, now: Date): Header {
   const generation = `${now.getTime().toString(36)}-${crypto.randomUUID().slice(0, 8)}`
-  return { format: 1, generation, log: logName(generation), writtenAt: now.toISOString(), links }
+  return { format: 1, generation, log: logName(generation), writtenAt: now.toISOString(), links, products, plans }
 }
 
 /** Fills `standing` from the files. Undefined where there is no snapshot that can be used. */

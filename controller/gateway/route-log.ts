@@ -4,10 +4,12 @@
  */
 import { hash } from 'node:crypto'
 import path from 'node:path'
+import { isWellFormedKey } from '../core/key-format.ts'
+import type { HeaderFacts } from '../core/header-facts.ts'
 import type { Route, RouteKey, RouteRecord, SnapshotHeader } from '../core/route.ts'
-import type { Limits, TenantId } from '../core/specs.ts'
+import type { KeyAccess, Limits, TenantId } from '../core/specs.ts'
 
-export type Links = SnapshotHeader['links']
+export type { Links } from '../core/header-facts.ts'
 
 /**
  * A snapshot that only compacts says what it replaces: the log `log` up to `bytes`. A reader that stands exactly there goes on with
@@ -40,7 +42,9 @@ export function decodeHeader(line: string): Header | undefined {
   const value = parseObject(line)
   if (value?.['format'] !== 1 || typeof value['generation'] !== 'string') return undefined
   if (typeof value['log'] !== 'string' || !isLogName(value['log'])) return undefined
-  return { ...(value as unknown as Header), links: (value['links'] ?? {}) as Links }
+  // One that was written before there were facts has none: what is missing is asked for by nobody.
+  const { links, products, plans } = value as Partial<HeaderFacts>
+  return { ...(value as unknown as Header), links: links ?? {}, products: products ?? {}, plans: plans ?? {} }
 }
 
 /** Field by field in a fixed order, whatever order the route was made in: equal routes must give equal lines. */
@@ -55,6 +59,7 @@ export function encodePut(route: Route): string {
     api: route.api,
     upstream: route.upstream && { host: route.upstream.host, port: route.upstream.port },
     waiting: route.waiting,
+    instanceKey: route.instanceKey,
     limits: orderedLimits(route.limits),
     fairUse: route.fairUse && orderedLimits(route.fairUse),
     shard: route.shard,
@@ -67,8 +72,12 @@ function orderedLimits(limits: Limits): Limits {
   return Object.fromEntries(Object.entries(limits).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function orderedKey(key: RouteKey): RouteKey {
-  return key.expiresAt === undefined ? { id: key.id, digest: key.digest } : { id: key.id, digest: key.digest, expiresAt: key.expiresAt }
+function orderedKey({ id, digest, imported, name, expiresAt, access, parent }: RouteKey): object {
+  return { id, digest, imported, name, expiresAt, access: access && orderedAccess(access), parent }
+}
+
+function orderedAccess({ readOnly, phexts, requestsPerSecond, requests }: KeyAccess): object {
+  return { readOnly, phexts, requestsPerSecond, requests }
 }
 
 export function encodeDrop(tenant: TenantId): string {
@@ -106,17 +115,31 @@ function isRoute(value: unknown): value is Route {
   return named && known && Array.isArray(route.keys) && route.keys.every(isRouteKey) && isLimits(route.limits) && isPlaced(route) && isReachable(route)
 }
 
+/** Not to be sure of what a key may not is to refuse it: a key that is not understood makes the whole line corrupt. */
 function isRouteKey(key: unknown): key is RouteKey {
-  const { id, digest, expiresAt } = (key ?? {}) as Partial<RouteKey>
+  const { id, digest, name, expiresAt, access, parent } = (key ?? {}) as Partial<RouteKey>
+  const named = typeof id === 'string' && isTextOrAbsent(name) && isTextOrAbsent(parent)
   const validExpiry = expiresAt === undefined || !Number.isNaN(Date.parse(expiresAt))
-  return typeof id === 'string' && typeof digest === 'string' && /^[0-9a-f]{64}$/.test(digest) && validExpiry
+  return named && typeof digest === 'string' && /^[0-9a-f]{64}$/.test(digest) && validExpiry && (access === undefined || isAccess(access))
+}
+
+function isAccess(access: unknown): access is KeyAccess {
+  if (typeof access !== 'object' || access === null) return false
+  const { readOnly, phexts, requestsPerSecond, requests, ...unknown } = access as KeyAccess
+  const scoped = (readOnly === undefined || readOnly) && (phexts === undefined || (Array.isArray(phexts) && phexts.every((phext) => typeof phext === 'string')))
+  return scoped && [requestsPerSecond, requests].every((limit) => limit === undefined || limit > 0) && Object.keys(unknown).length === 0
+}
+
+function isTextOrAbsent(value: unknown): boolean {
+  return value === undefined || typeof value === 'string'
 }
 
 function isLimits(limits: unknown): boolean {
   return typeof limits === 'object' && limits !== null
 }
 
-function isPlaced({ fairUse, shard }: Partial<Route>): boolean {
+function isPlaced({ fairUse, shard, instanceKey }: Partial<Route>): boolean {
+  if (instanceKey !== undefined && !isWellFormedKey(instanceKey)) return false
   return (fairUse === undefined || isLimits(fairUse)) && (shard === undefined || (typeof shard === 'string' && !/[/\\]|^\.\.?$/.test(shard)))
 }
 

@@ -6,17 +6,20 @@
 import { watch, type FSWatcher } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import type { HeaderFacts } from '../core/header-facts.ts'
 import { readLinesFrom } from './route-lines.ts'
 import { decodeHeader, decodeRecord, isLogName, snapshotPath, type Header, type Links } from './route-log.ts'
 import { createRouteTable, type RouteTable } from './route-table.ts'
 import type { Log } from './log.ts'
 
 const POLL_MS = 250
+const NO_FACTS: HeaderFacts = { links: {}, products: {}, plans: {} }
 
 export interface RouteReader {
   /** Undefined until a snapshot was read: then nobody may be told that a key is unknown. */
   readonly table: RouteTable | undefined
   readonly links: Links
+  readonly facts: HeaderFacts
   readonly generation: string | undefined
   /** Records taken from snapshots and logs since the start. */
   readonly applied: number
@@ -87,7 +90,10 @@ export function createRouteReader(folder: string, { log }: { readonly log: Log }
       return current?.table
     },
     get links() {
-      return current?.header.links ?? {}
+      return current?.header.links ?? NO_FACTS.links
+    },
+    get facts() {
+      return current?.header ?? NO_FACTS
     },
     get generation() {
       return current?.header.generation

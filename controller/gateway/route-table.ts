@@ -1,10 +1,10 @@
 /**
- * The routes in memory: from a key's digest to its tenant. No raw key is ever here. Built for a hundred thousand tenants: texts that
+ * The routes in memory: from a key's digest to its tenant. No customer's key is ever here; instance keys, which open only SQ, are. Built for a hundred thousand tenants: texts that
  * many routes share are kept once, and an expiry is a number, so that a look-up parses nothing.
  */
 import type { ShardName } from '../core/placement.ts'
-import type { Route, RouteRecord } from '../core/route.ts'
-import type { Limits, TenantId, TenantState } from '../core/specs.ts'
+import type { Route, RouteKey, RouteRecord } from '../core/route.ts'
+import type { KeyAccess, Limits, TenantId, TenantState } from '../core/specs.ts'
 
 export interface TableRoute {
   readonly tenant: TenantId
@@ -15,6 +15,8 @@ export interface TableRoute {
   readonly api: string | undefined
   readonly upstream: Upstream | undefined
   readonly waiting: string | undefined
+  /** With which its SQ is reached. A secret. */
+  readonly instanceKey: string | undefined
   readonly limits: Limits
   readonly fairUse: Limits | undefined
   readonly shard: ShardName | undefined
@@ -29,9 +31,30 @@ export interface Upstream {
 
 export interface TableKey {
   readonly id: string
+  readonly name: string | undefined
   readonly route: TableRoute
   /** Milliseconds since 1970; Infinity where the key has no end. */
   readonly expiresAtMs: number
+  /** What it may, where that is less than its tenant may. */
+  readonly narrower: NarrowerKey | undefined
+}
+
+export interface NarrowerKey {
+  /** The key that it was made from. */
+  readonly parent: string | undefined
+  readonly readOnly: boolean
+  /** The only phexts that it opens; undefined: all. */
+  readonly phexts: readonly string[] | undefined
+  /** A request counts against each of these: its own limits and those of the keys above it. */
+  readonly limits: readonly KeyLimit[]
+}
+
+/** The limits that a key has of its own; at least one of the two is there. */
+export interface KeyLimit {
+  readonly key: string
+  readonly requestsPerSecond: number | undefined
+  /** Over the key's whole life. */
+  readonly requests: number | undefined
 }
 
 export interface RouteTable {
@@ -39,6 +62,8 @@ export interface RouteTable {
   /** `digest`: SHA-256 of the whole key in lower-case hex. */
   findKey(digest: string): TableKey | undefined
   findTenant(tenant: TenantId): TableRoute | undefined
+  /** Whether there are keys whose text is not of Tenantry's making, so that the text says nothing about whether it opens anything. */
+  readonly hasImportedKeys: boolean
   /** The public path prefixes of all products that are routed now. */
   readonly apis: readonly string[]
   readonly tenants: number
@@ -48,6 +73,7 @@ export interface RouteTable {
 export function createRouteTable(): RouteTable {
   const byDigest = new Map<string, TableKey>()
   const byTenant = new Map<TenantId, TableRoute>()
+  const imported = new Set<string>()
   const apiCounts = new Map<string, number>()
   const shared = new Map<string, unknown>()
   let apis: readonly string[] = []
@@ -74,7 +100,11 @@ export function createRouteTable(): RouteTable {
     const route = byTenant.get(tenant)
     if (route === undefined) return
     byTenant.delete(tenant)
-    for (const digest of route.digests) if (byDigest.get(digest)?.route === route) byDigest.delete(digest)
+    for (const digest of route.digests) {
+      if (byDigest.get(digest)?.route !== route) continue
+      byDigest.delete(digest)
+      imported.delete(digest)
+    }
     countApi(route.api, -1)
   }
 
@@ -89,6 +119,7 @@ export function createRouteTable(): RouteTable {
       api: share(source.api),
       upstream: source.upstream === undefined ? undefined : shareUpstream(source.upstream),
       waiting: source.waiting,
+      instanceKey: source.instanceKey,
       limits: share(source.limits),
       fairUse: share(source.fairUse),
       shard: share(source.shard),
@@ -96,8 +127,10 @@ export function createRouteTable(): RouteTable {
       digests: source.keys.map((key) => key.digest),
     }
     byTenant.set(route.tenant, route)
-    for (const { id, digest, expiresAt } of source.keys) {
-      byDigest.set(digest, { id: share(id), route, expiresAtMs: expiresAt === undefined ? Infinity : Date.parse(expiresAt) })
+    for (const key of source.keys) {
+      const expiresAtMs = key.expiresAt === undefined ? Infinity : Date.parse(key.expiresAt)
+      byDigest.set(key.digest, { id: share(key.id), name: key.name, route, expiresAtMs, narrower: narrower(key, source.keys) })
+      if (key.imported) imported.add(key.digest)
     }
     countApi(route.api, 1)
   }
@@ -108,6 +141,9 @@ export function createRouteTable(): RouteTable {
     apply: (record) => ('put' in record ? put(record.put) : drop(record.drop)),
     findKey: (digest) => byDigest.get(digest),
     findTenant: (tenant) => byTenant.get(tenant),
+    get hasImportedKeys() {
+      return imported.size > 0
+    },
     get apis() {
       return apis
     },
@@ -118,4 +154,23 @@ export function createRouteTable(): RouteTable {
       return byDigest.size
     },
   }
+}
+
+function narrower(key: RouteKey, keys: readonly RouteKey[]): NarrowerKey | undefined {
+  const { access, parent } = key
+  if (access === undefined && parent === undefined) return undefined
+  return { parent, readOnly: access?.readOnly === true, phexts: access?.phexts, limits: limitsAbove(key, keys) }
+}
+
+/** The limits of a key and of all keys above it. As many steps as there are keys: a circle ends. */
+function limitsAbove(key: RouteKey, keys: readonly RouteKey[]): KeyLimit[] {
+  const limits: KeyLimit[] = []
+  let next: RouteKey | undefined = key
+  for (let step = 0; next !== undefined && step < keys.length; step++) {
+    const { id, access, parent }: RouteKey = next
+    const { requestsPerSecond, requests }: KeyAccess = access ?? {}
+    if (requestsPerSecond !== undefined || requests !== undefined) limits.push({ key: id, requestsPerSecond, requests })
+    next = parent === undefined ? undefined : keys.find((other) => other.id === parent)
+  }
+  return limits
 }

@@ -3,15 +3,16 @@
  * grown. Keeps a digest for each tenant, not the route: the files are the memory. One writer at a time (the controller).
  */
 import { mkdir } from 'node:fs/promises'
+import type { HeaderFacts } from '../core/header-facts.ts'
 import type { Route } from '../core/route.ts'
 import type { TenantId } from '../core/specs.ts'
 import { discardLog, isIntact, isLarge, newHeader, openFiles, readStanding, removeStrays, standingLines, WRITE_BYTES, writeFully, writeGeneration } from './route-files.ts'
 import type { RouteFiles } from './route-files.ts'
-import { encodeDrop, encodePut, lineDigest, type Links } from './route-log.ts'
+import { encodeDrop, encodePut, lineDigest } from './route-log.ts'
 
 export interface RouteWriterOptions {
-  /** As the platform file has them now. */
-  readonly links: () => Links
+  /** As the repository has them now. What is left out is nothing. */
+  readonly facts: () => Partial<HeaderFacts>
   readonly now: () => Date
 }
 
@@ -23,8 +24,8 @@ export interface RouteWriter {
   /** Resolves when the records are in the log, from where every gateway takes them within milliseconds. */
   put(routes: readonly Route[]): Promise<WriteCount>
   drop(tenants: readonly TenantId[]): Promise<WriteCount>
-  /** Brings the links of the header in step with the platform file; writes nothing where they are. */
-  relink(): Promise<void>
+  /** Brings the facts of the header in step with the repository; writes nothing where they are. */
+  refresh(): Promise<void>
   has(tenant: TenantId): boolean
   readonly size: number
   close(): Promise<void>
@@ -66,7 +67,7 @@ export function createRouteWriter(folder: string, options: RouteWriterOptions): 
     replaceAll: (routes) => inTurn(() => replaceAll(state, routes)),
     put: (routes) => inTurn(() => apply(state, routes.map(putChange))),
     drop: (tenants) => inTurn(async () => (state.files === undefined ? { written: 0 } : apply(state, tenants.map(dropChange)))),
-    relink: () => inTurn(() => relink(state)),
+    refresh: () => inTurn(() => refresh(state)),
     has: (tenant) => state.standing.has(tenant),
     get size() {
       return state.standing.size
@@ -89,15 +90,20 @@ async function load(state: State): Promise<{ tenants: number; corruptLines: numb
   if (found !== undefined) {
     state.files = await openFiles(folder, found)
     if (found.corruptLines > 0 || isLarge(state.files)) await compact(state, state.files)
-    else await relink(state)
+    else await refresh(state)
   }
   await removeStrays(folder, state.files?.header.log)
   return { tenants: standing.size, corruptLines: found?.corruptLines ?? 0 }
 }
 
-async function relink(state: State): Promise<void> {
+async function refresh(state: State): Promise<void> {
   const { files, options } = state
-  if (files !== undefined && JSON.stringify(files.header.links) !== JSON.stringify(options.links())) await compact(state, files)
+  if (files !== undefined && JSON.stringify(factsOf(files.header)) !== JSON.stringify(factsOf(options.facts()))) await compact(state, files)
+}
+
+/** In one order, whatever order they were made in. */
+function factsOf({ links = {}, products = {}, plans = {} }: Partial<HeaderFacts>): HeaderFacts {
+  return { links, products, plans }
 }
 
 async function replaceAll(state: State, routes: Iterable<Route>): Promise<WriteCount> {
@@ -170,7 +176,7 @@ async function begin(state: State, changes: Iterable<Change>): Promise<WriteCoun
       yield line
     }
   }
-  state.files = await writeGeneration(folder, newHeader(options.links(), options.now()), lines())
+  state.files = await writeGeneration(folder, newHeader(factsOf(options.facts()), options.now()), lines())
   for (const [tenant, digest] of next) standing.set(tenant, digest)
   return { written: next.size }
 }
@@ -178,7 +184,7 @@ async function begin(state: State, changes: Iterable<Change>): Promise<WriteCoun
 async function compact(state: State, old: RouteFiles): Promise<void> {
   const { folder, options, standing } = state
   const wanted = new Map(standing)
-  const header = { ...newHeader(options.links(), options.now()), continues: { log: old.header.log, bytes: old.logBytes } }
+  const header = { ...newHeader(factsOf(options.facts()), options.now()), continues: { log: old.header.log, bytes: old.logBytes } }
   state.files = await writeGeneration(folder, header, standingLines(folder, old, wanted))
   // What the old files had lost: the next replaceAll writes it again.
   for (const tenant of wanted.keys()) standing.delete(tenant)

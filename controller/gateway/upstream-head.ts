@@ -2,10 +2,8 @@
  * The request head as an instance gets it, as one string. SQ reads the request line, the key and the length, so it gets no more than
  * that; any other product gets the client's headers without those that belong to the connection or pretend an identity.
  */
+import { hasPhexts, SQ_API } from '../core/phext-scope.ts'
 import { connectionNames, isCredential, isHopByHop, isIdentity } from './header-rules.ts'
-
-/** The path under which a product speaks SQ's own interface. */
-const SQ_API = '/api/v2/'
 
 /** SQ's calls that change nothing. Everything else may, with GET as well: SQ takes `GET insert`. */
 const SQ_READS = new Set(['select', 'toc', 'get', 'status', 'checksum', 'delta', 'json-export', 'version', 'query', 'where', 'load'])
@@ -22,7 +20,7 @@ export interface OutgoingRequest {
 }
 
 export function speaksSq(api: string | undefined): boolean {
-  return api === SQ_API
+  return hasPhexts(api)
 }
 
 /** Whether the request may be sent a second time, and stands for HEAD as well. `path` is without the query. */

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Catalog } from '../core/catalog.ts'
 import type { ApiKey } from '../core/keys.ts'
 import type { Route } from '../core/route.ts'
-import type { KeySpec, TenantId } from '../core/specs.ts'
+import type { DerivedKeySpec, KeySpec, TenantId } from '../core/specs.ts'
 import type { Secrets } from '../core/tenants-json.ts'
 import type { ContainerRuntime, FieldDrift } from '../runtime/port.ts'
 import type { ShardFolders } from '../sq/files.ts'
@@ -21,7 +21,9 @@ export interface RouteSink {
 }
 
 export interface Keyring extends Secrets {
-  readonly keyOf: (tenant: TenantId, key: KeySpec) => ApiKey
+  readonly keyOf: (tenant: TenantId, key: DerivedKeySpec) => ApiKey
+  /** With which the gateway reaches the tenant's SQ; under the newest master secret. */
+  readonly instanceKeyOf: (tenant: TenantId) => ApiKey
   /** SHA-256 of the whole key in hex. */
   readonly keyDigest: (tenant: TenantId, key: KeySpec) => string
 }

@@ -93,6 +93,7 @@ function route(deps: ReconcileDependencies, desired: DesiredTenant, product: Pro
     upstream,
     ...(waiting !== undefined && { waiting }),
     digestOf: (key) => deps.keyring.keyDigest(desired.tenant, key),
+    instanceKey: () => deps.keyring.instanceKeyOf(desired.tenant),
     awaitingFirstUse: trace !== undefined && deps.timeline.at(trace, 'first-use') === undefined,
   })
 }

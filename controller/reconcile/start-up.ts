@@ -149,6 +149,7 @@ function shardRoute(deps: ReconcileDependencies, desired: DesiredTenant, awaitin
     api: deps.catalog.productInForce(product)?.spec.api?.path,
     upstream: port === undefined ? undefined : { host: '127.0.0.1', port },
     digestOf: (key) => deps.keyring.keyDigest(tenant, key),
+    instanceKey: () => deps.keyring.instanceKeyOf(tenant),
     awaitingFirstUse,
   })
 }

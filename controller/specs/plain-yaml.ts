@@ -11,8 +11,8 @@ const RESERVED = /^(?:null|true|false)$/i
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
 const WHOLE_NUMBER = /^(?:0|[1-9]\d{0,14})$/
 const NUMBER_LIKE = /^(?:\d*|\d+[eE]\d+)$/
-/** A nonce; one that is all digits, or digits around one `e`, would be a number. */
-const HEX = /^[0-9a-f]{32}$/
+/** A nonce or a digest; one that is all digits, or digits around one `e`, would be a number. */
+const HEX = /^(?:[0-9a-f]{32}|[0-9a-f]{64})$/
 const QUOTED = /^"[ !#-[\]-~]*"$/
 const COMMENT_OR_EMPTY = /^ *(?:#.*)?$/
 
@@ -83,6 +83,7 @@ function readList(reader: Reader, indent: number): unknown[] | typeof WRONG {
 }
 
 function readScalar(text: string): Value | typeof WRONG {
+  if (text === 'true') return true
   if (TEXT.test(text)) return RESERVED.test(text) ? WRONG : text
   if (WHOLE_NUMBER.test(text)) return Number(text)
   if (TIME.test(text) || (HEX.test(text) && !NUMBER_LIKE.test(text))) return text

@@ -4,7 +4,7 @@
  */
 import { isCollection, isMap, isScalar, isSeq, parseDocument, stringify } from 'yaml'
 import type { Document, Node, ParsedNode } from 'yaml'
-import type { KeySpec, SshProfile, Tenant } from '../core/specs.ts'
+import type { KeyAccess, KeySpec, SshProfile, Tenant } from '../core/specs.ts'
 import { API_VERSION } from '../core/specs.ts'
 
 /** Found by editors beside the file, without a network: tenant files lie three folders deep, tenants/PRODUCT/BUCKET/ID.yaml. */
@@ -32,8 +32,13 @@ export function stringifyTenant(tenant: Tenant): string {
   return `${SCHEMA_LINE}\n${stringify(file, { ...OPTIONS, aliasDuplicateObjects: false })}`
 }
 
-function orderKey({ id, nonce, master, name, createdAt, expiresAt, revokedAt }: KeySpec): unknown {
-  return present({ id, nonce, master, name, createdAt, expiresAt, revokedAt })
+/** A key as it stands in a file: its fields in their order. */
+export function orderKey({ id, nonce, master, digest, name, parent, access, createdAt, expiresAt, revokedAt }: KeySpec): object {
+  return present({ id, nonce, master, digest, name, parent, access: access && orderAccess(access), createdAt, expiresAt, revokedAt })
+}
+
+function orderAccess({ readOnly, phexts, requestsPerSecond, requests }: KeyAccess): object {
+  return present({ readOnly, phexts, requestsPerSecond, requests })
 }
 
 function orderProfile({ username, devices }: SshProfile): unknown {

@@ -7,7 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { KeySpec, TenantId } from '../../controller/core/specs.ts'
+import type { DerivedKeySpec, TenantId } from '../../controller/core/specs.ts'
 import { createBareRepository } from '../../controller/git/bare-repository.ts'
 import { createKeyring, parseMasterKey } from '../../controller/keyring.ts'
 import { createProgram, type Program } from './program.ts'
@@ -65,7 +65,7 @@ export const tenantOf = (n: number): TenantId => `user${String(n).padStart(3, '0
 
 export const tenantPath = (n: number): string => `tenants/sq/${String(Math.floor(n / TENANTS_A_BUCKET)).padStart(3, '0')}/${tenantOf(n)}.yaml`
 
-const keySpec = (n: number, round: number): KeySpec => ({ id: `k${round + 1}`, nonce: `b${String(round).padStart(5, '0')}${String(n).padStart(26, '0')}`, createdAt: '2026-02-12T13:15:00Z' })
+const keySpec = (n: number, round: number): DerivedKeySpec => ({ id: `k${round + 1}`, nonce: `b${String(round).padStart(5, '0')}${String(n).padStart(26, '0')}`, createdAt: '2026-02-12T13:15:00Z' })
 
 /** A tenant's file; `round` counts its changes, each of which brings another key. */
 export function tenantText(n: number, round = 0): string {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { containerNeeds, tenantContainer } from '../../controller/core/container.ts'
 import { desireTenant, type DesiredTenant } from '../../controller/core/desired.ts'
+import { deriveInstanceKey } from '../../controller/core/keys.ts'
 import { routeOf } from '../../controller/core/route.ts'
-import type { Tenant } from '../../controller/core/specs.ts'
-import { CONTAINER, containerProduct, digest, keySpec, NOW, plan, tenant } from '../support/specs.ts'
+import type { Tenant, TenantId } from '../../controller/core/specs.ts'
+import { CONTAINER, containerProduct, digest, keySpec, mac, NOW, plan, tenant } from '../support/specs.ts'
 
 const desired = (spec: Partial<Tenant['spec']> = {}): DesiredTenant => desireTenant(tenant('ded001', { product: 'dedicated', ...spec }), containerProduct(), plan('own', { limits: { memoryMb: 512 } }), NOW)!
 
@@ -23,8 +24,10 @@ describe('the container of a tenant', () => {
   })
 })
 
+const INSTANCE_KEY = deriveInstanceKey(mac, 1, 'ded001' as TenantId)
+
 describe('the route of a tenant', () => {
-  const route = (spec: Partial<Tenant['spec']>) => routeOf({ desired: desired(spec), api: '/api/v2/', upstream: { host: '127.0.0.1', port: 1 }, digestOf: ({ nonce }) => digest(nonce), awaitingFirstUse: false })
+  const route = (spec: Partial<Tenant['spec']>) => routeOf({ desired: desired(spec), api: '/api/v2/', upstream: { host: '127.0.0.1', port: 1 }, digestOf: ({ nonce = '' }) => digest(nonce), instanceKey: () => INSTANCE_KEY, awaitingFirstUse: false })
 
   it('names live keys by digest in every state, so that the gateway can say why a key is not served', () => {
     for (const state of ['active', 'suspended', 'ended'] as const) {
@@ -32,8 +35,10 @@ describe('the route of a tenant', () => {
     }
   })
 
-  it('holds no nonce, no key and no email', () => {
-    const text = JSON.stringify(route({ owner: { email: 'ada@example.com', username: 'ada' } }))
+  it('holds no nonce, no email, and no key but the one that opens only its own SQ', () => {
+    const { instanceKey, ...rest } = route({ owner: { email: 'ada@example.com', username: 'ada' } })
+    expect(instanceKey).toBe(INSTANCE_KEY)
+    const text = JSON.stringify(rest)
     for (const secret of [keySpec().nonce, 'pmb-', 'ada']) expect(text).not.toContain(secret)
   })
 
@@ -43,7 +48,7 @@ describe('the route of a tenant', () => {
   })
 
   it('leaves out what is not there', () => {
-    const bare = routeOf({ desired: desired(), api: undefined, upstream: undefined, waiting: 'no engine', digestOf: () => 'd', awaitingFirstUse: true })
+    const bare = routeOf({ desired: desired(), api: undefined, upstream: undefined, waiting: 'no engine', digestOf: () => 'd', instanceKey: () => INSTANCE_KEY, awaitingFirstUse: true })
     expect(bare).toMatchObject({ waiting: 'no engine', awaitingFirstUse: true })
     expect(Object.keys(bare)).not.toEqual(expect.arrayContaining(['api']))
     expect(Object.keys(bare)).not.toEqual(expect.arrayContaining(['upstream']))

@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { diffTenant } from '../../controller/core/change-set.ts'
 import { desireTenant } from '../../controller/core/desired.ts'
+import { deriveInstanceKey } from '../../controller/core/keys.ts'
 import { routeOf } from '../../controller/core/route.ts'
 import type { Limits, Plan } from '../../controller/core/specs.ts'
 import { decodeRecord, encodePut } from '../../controller/gateway/route-log.ts'
-import { containerProduct, digest, NOW, plan, sharedProduct, tenant } from '../support/specs.ts'
+import { containerProduct, digest, mac, NOW, plan, sharedProduct, tenant } from '../support/specs.ts'
 
 const underFairUse = (fairUse: Limits): Plan => ({ ...plan('standard'), spec: { ...plan('standard').spec, limits: { requestsPerMonth: 'unlimited' }, fairUse } })
 const desired = (fairUse: Limits) => desireTenant(tenant('user001'), sharedProduct(), underFairUse(fairUse), NOW)!
-const route = (of: ReturnType<typeof desired>) => routeOf({ desired: of, api: '/api/v2/', upstream: undefined, digestOf: ({ id }) => digest(id), awaitingFirstUse: false })
+const route = (of: ReturnType<typeof desired>) => routeOf({ desired: of, api: '/api/v2/', upstream: undefined, digestOf: ({ id }) => digest(id), instanceKey: () => deriveInstanceKey(mac, 1, of.tenant), awaitingFirstUse: false })
 
 describe('a route', () => {
   it('carries the fair-use ceilings and the shard to the gateway', () => {

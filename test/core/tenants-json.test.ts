@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { desireTenant, type DesiredTenant } from '../../controller/core/desired.ts'
 import { isWellFormedKey } from '../../controller/core/key-format.ts'
-import { deriveKey, isLive } from '../../controller/core/keys.ts'
+import { deriveInstanceKey, deriveKey, isLive } from '../../controller/core/keys.ts'
 import type { Tenant, TenantId } from '../../controller/core/specs.ts'
 import { renderTenantsJson, type TenantsJsonInput } from '../../controller/core/tenants-json.ts'
-import { digest, keySpec, mac, NOW, plan, sharedProduct, tenant, userId } from '../support/specs.ts'
+import { derivedKeys, digest, keySpec, mac, NOW, plan, sharedProduct, tenant, userId } from '../support/specs.ts'
 
-const SECRETS = { mac, masterVersion: 2, digest }
+const SECRETS = { mac, masterVersion: 2, masterVersions: [2, 1], digest }
 const folder = (id: TenantId): string => `/sq/data/${id}`
 
 const desired = (spec: Tenant): DesiredTenant => desireTenant(spec, sharedProduct(), plan('standard'), NOW)!
@@ -55,7 +55,10 @@ describe('tenants.json', () => {
         const entries = entriesOf(tenants)
         const wanted = new Map<string, TenantId>()
         for (const { metadata, spec } of tenants) {
-          if (spec.state === 'active') for (const key of spec.keys) if (isLive(key, NOW)) wanted.set(deriveKey(mac, metadata.name, key), metadata.name)
+          if (spec.state === 'active') {
+            for (const key of derivedKeys(spec)) if (isLive(key, NOW)) wanted.set(deriveKey(mac, metadata.name, key), metadata.name)
+            for (const version of SECRETS.masterVersions) wanted.set(deriveInstanceKey(mac, version, metadata.name), metadata.name)
+          }
         }
         const { probeKey } = renderTenantsJson(input(tenants), SECRETS)
         expect(new Set(entries.keys())).toEqual(new Set([...wanted.keys(), probeKey]))
@@ -72,7 +75,7 @@ describe('tenants.json', () => {
       fc.property(members, (tenants) => {
         const entries = entriesOf(tenants)
         for (const { metadata, spec } of tenants) {
-          const own = new Set(spec.keys.map((key) => deriveKey(mac, metadata.name, key) as string))
+          const own = new Set<string>([...derivedKeys(spec).map((key) => deriveKey(mac, metadata.name, key)), ...SECRETS.masterVersions.map((version) => deriveInstanceKey(mac, version, metadata.name))])
           for (const [key, { data_dir }] of entries) expect(data_dir === folder(metadata.name)).toBe(own.has(key))
         }
       }),
@@ -126,6 +129,14 @@ describe('tenants.json', () => {
       },
     })
     expect(text.endsWith('}\n')).toBe(true)
+  })
+
+  it('holds no key that SQ could not keep to what it may, or whose text nobody has; the gateway reaches its tenant all the same', () => {
+    const narrow = [keySpec('k2', { access: { readOnly: true } }), keySpec('k3', { parent: 'k1' }), { id: 'k4', digest: digest('handed out before'), createdAt: NOW }]
+    const entries = entriesOf([tenant('user001', { keys: [keySpec('k1'), ...narrow] }), tenant('user002', { keys: narrow.slice(2) })])
+    const instances = [1, 2].flatMap((n) => SECRETS.masterVersions.map((version) => deriveInstanceKey(mac, version, userId(n))))
+    const { probeKey } = renderTenantsJson(input([tenant('user001', { keys: [keySpec('k1'), ...narrow] }), tenant('user002', { keys: narrow.slice(2) })]), SECRETS)
+    expect(new Set(entries.keys())).toEqual(new Set([deriveKey(mac, userId(1), keySpec('k1')), ...instances, probeKey]))
   })
 
   it('is a good file for nobody at all', () => {

@@ -47,7 +47,7 @@ export function recordingLog(lines: string[]) {
 
 /** Ends with the test. */
 export async function startFixture(routes: readonly Route[], settings: Partial<GatewaySettings> = {}, home = tempFolder('gateway'), now = (): Date => new Date()): Promise<Fixture> {
-  const writer = createRouteWriter(routesFolder(home), { links: () => LINKS, now: () => new Date() })
+  const writer = createRouteWriter(routesFolder(home), { facts: () => ({ links: LINKS }), now: () => new Date() })
   await writer.load()
   await writer.replaceAll(routes)
   const log: string[] = []

@@ -36,7 +36,7 @@ describe('metering', () => {
     const home = tempFolder('metering')
     const key = makeKey()
     const upstream = await startUpstream(sqLike('Updated 4 bytes'))
-    const writer = createRouteWriter(routesFolder(home), { links: () => LINKS, now: () => new Date() })
+    const writer = createRouteWriter(routesFolder(home), { facts: () => ({ links: LINKS }), now: () => new Date() })
     await writer.load()
     await writer.replaceAll([routeFor('user001', key, { upstream: { host: '127.0.0.1', port: upstream.port } })])
     onTestFinished(() => writer.close())

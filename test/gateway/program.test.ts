@@ -43,7 +43,7 @@ async function startProgram(home: string): Promise<Running & { state: Record<str
 }
 
 async function writeRoutes(home: string, routes: readonly Route[]) {
-  const writer = createRouteWriter(routesFolder(home), { links: () => LINKS, now: () => new Date() })
+  const writer = createRouteWriter(routesFolder(home), { facts: () => ({ links: LINKS }), now: () => new Date() })
   await writer.load()
   await writer.replaceAll(routes)
   return writer

@@ -13,7 +13,7 @@ import { digestOf, LINKS, recordingLog, routeFor } from './gateway-fixture.ts'
 const id = (name: string): TenantId => name as TenantId
 
 async function openWriter(folder: string, links = LINKS): Promise<RouteWriter> {
-  const writer = createRouteWriter(folder, { links: () => links, now: () => new Date() })
+  const writer = createRouteWriter(folder, { facts: () => ({ links }), now: () => new Date() })
   await writer.load()
   return writer
 }
@@ -109,7 +109,7 @@ describe('routes written and followed', () => {
     expect(reader.corruptLines).toBe(bad.length)
     expect(reader.table!.tenants).toBe(4)
     await writer.close()
-    const again = createRouteWriter(folder, { links: () => LINKS, now: () => new Date() })
+    const again = createRouteWriter(folder, { facts: () => ({ links: LINKS }), now: () => new Date() })
     expect(await again.load()).toEqual({ tenants: 4, corruptLines: bad.length })
     expect(readFileSync(path.join(folder, 'snapshot'), 'utf8').trimEnd().split('\n')).toHaveLength(5)
     await again.close()

@@ -19,7 +19,9 @@ const present = (value: unknown): unknown =>
       ? Object.fromEntries(Object.entries(value).flatMap(([key, one]) => (one === undefined ? [] : [[key, present(one)]])))
       : value
 
-const key = fc.record({ id: name, nonce: hex, master: optional(fc.integer({ min: 1, max: 9 })), name: optional(text), createdAt: time, expiresAt: optional(time), revokedAt: optional(time) })
+const access = fc.record({ readOnly: fc.constant(true), phexts: fc.uniqueArray(fc.constantFrom('', 'notes', 'a b', 'null', 'ünï', '1e5', '~'), { minLength: 1, maxLength: 3 }), requestsPerSecond: fc.integer({ min: 1, max: 100 }), requests: fc.integer({ min: 1, max: 10_000 }) }, { requiredKeys: [] }).filter((one) => Object.keys(one).length > 0)
+const origin = fc.oneof(fc.record({ nonce: hex, master: optional(fc.integer({ min: 1, max: 9 })) }), fc.record({ digest: fc.oneof(fc.stringMatching(/^[0-9a-f]{64}$/), fc.stringMatching(/^[0-9]{64}$/), fc.stringMatching(/^[0-9]{20}e[0-9]{43}$/)) }))
+const key = fc.record({ id: name, origin, name: optional(text), parent: optional(name), access: optional(access), createdAt: time, expiresAt: optional(time), revokedAt: optional(time) }).map(({ origin: made, ...rest }) => ({ ...made, ...rest }))
 const device = fc.record({ name: text, publicKey: text, addedAt: optional(time) })
 
 export const limits = fc.record(

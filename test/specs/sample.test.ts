@@ -23,7 +23,7 @@ const tenants = of<Tenant>('Tenant')
 const named = <T extends Product | Plan>(all: readonly [string, T][], name: string): T | undefined => all.find(([, { metadata }]) => metadata.name === name)?.[1]
 const view: SharedView = { platform, product: (name) => named(products, name), products: () => products.map(([, spec]) => spec), plan: (name) => named(plans, name), plans: () => plans.map(([, spec]) => spec) }
 
-const valueOf = { username: ({ spec }: Tenant) => spec.owner.username, checkout: ({ spec }: Tenant) => spec.billing?.checkout, subscription: ({ spec }: Tenant) => spec.billing?.subscription }
+const valueOf = { username: ({ spec }: Tenant) => spec.owner.username, checkout: ({ spec }: Tenant) => spec.billing?.checkout, subscription: ({ spec }: Tenant) => spec.billing?.subscription, digest: ({ spec }: Tenant) => spec.keys.find(({ digest }) => digest !== undefined)?.digest }
 
 describe('the sample repository', () => {
   it('has nothing wrong', () => {

@@ -3,7 +3,7 @@ import { createHash, createHmac } from 'node:crypto'
 import type { FileDelta } from '../../controller/core/catalog.ts'
 import type { Mac } from '../../controller/core/keys.ts'
 import type { ParsedSpec } from '../../controller/core/parsed.ts'
-import type { AnySpec, BlobId, ContainerRun, KeySpec, Kind, Plan, Platform, Product, Tenant, TenantId } from '../../controller/core/specs.ts'
+import type { AnySpec, BlobId, ContainerRun, DerivedKeySpec, Kind, Plan, Platform, Product, Tenant, TenantId } from '../../controller/core/specs.ts'
 
 export const NOW = '2026-03-01T12:00:00Z'
 
@@ -38,7 +38,7 @@ export function plan(name: string, spec: Partial<Plan['spec']> = {}): Plan {
   return { kind: 'Plan', metadata: { name }, spec: { product: 'sq', title: name, tier: name, prices: { month: { amount: 1000, currency: 'usd' } }, limits: { storageMb: 1000 }, ...spec } }
 }
 
-export function keySpec(id = 'k1', changes: Partial<KeySpec> = {}): KeySpec {
+export function keySpec(id = 'k1', changes: Partial<DerivedKeySpec> = {}): DerivedKeySpec {
   return { id, nonce: id.padStart(32, '0'), createdAt: '2026-02-12T13:15:00Z', ...changes }
 }
 
@@ -69,6 +69,9 @@ function file(path: string, parsed: ParsedSpec): FileDelta {
 }
 
 export const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** The keys of a tenant that are derived. */
+export const derivedKeys = ({ keys }: Tenant['spec']): DerivedKeySpec[] => keys.filter((key) => key.nonce !== undefined)
 
 /** HMAC-SHA256 under a secret for each version. */
 export const mac: Mac = (version, message) => createHmac('sha256', `master secret ${version}`).update(message).digest('hex')
