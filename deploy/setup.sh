@@ -5,7 +5,10 @@ set -eu
 
 SQ_VERSION=0.6.0
 STRIPE_MOCK_VERSION=v0.203.0
-PACKAGES="docker.io iptables chromium openssh-server openssh-client debootstrap busybox-static git procps"
+PACKAGES="docker.io iptables chromium openssh-server openssh-client debootstrap busybox-static git procps nginx caddy wrk"
+# What the bench starts by itself, on ports of its own.
+UNWANTED_SERVICES="nginx caddy"
+POLICY=/usr/sbin/policy-rc.d
 
 say() { printf 'setup: %s\n' "$1" >&2; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -17,8 +20,17 @@ done
 if [ -n "$missing" ]; then
   say "installing$missing"
   as_root apt-get update -qq
+  # Debian starts what it installs: a web server would stand on port 80 from now on.
+  [ -e "$POLICY" ] || { own_policy=yes; printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null; as_root chmod 755 "$POLICY"; }
   # shellcheck disable=SC2086 # a list of words
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null || installed=no
+  [ "${own_policy:-no}" = no ] || as_root rm -f "$POLICY"
+  [ "${installed:-yes}" = yes ] || { say "apt-get could not install$missing"; exit 1; }
+  for service in $UNWANTED_SERVICES; do
+    case "$missing " in
+      *" $service "*) [ ! -d /run/systemd/system ] || as_root systemctl disable --quiet "$service" ;;
+    esac
+  done
 fi
 
 if "${CARGO_HOME:-$HOME/.cargo}/bin/sq" version 2>/dev/null | grep -q "$SQ_VERSION"; then :; else

@@ -27,6 +27,10 @@ export function atMost(name: string, figure: number, unit: string, bar: number, 
   return { name, figure: rounded(figure), unit, bar: `<= ${bar}`, met: figure <= bar, detail }
 }
 
+export function atLeast(name: string, figure: number, unit: string, bar: number, detail: string): BenchResult {
+  return { name, figure: rounded(figure), unit, bar: `>= ${bar}`, met: figure >= bar, detail }
+}
+
 /** Something to hold the others against, taken in the same run. */
 export function anchor(name: string, figure: number, unit: string, detail: string): BenchResult {
   return { name, figure: rounded(figure), unit, bar: '', met: undefined, detail }
