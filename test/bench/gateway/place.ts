@@ -88,7 +88,7 @@ async function startGateway({ folder, name, data, routes, settings, atEnd }: Gat
   mkdirSync(shard, { recursive: true })
   // The gateway measures storage where the shard's data lies.
   symlinkSync(data, path.join(shard, 'data'))
-  const writer = createRouteWriter(routesFolder(home), { links: () => ({}), now: () => new Date() })
+  const writer = createRouteWriter(routesFolder(home), { facts: () => ({}), now: () => new Date() })
   await writer.load()
   await writer.replaceAll(routes)
   await writer.close()
