@@ -26,6 +26,8 @@ export interface SqRequest {
   readonly checked: CheckedCall | undefined
   readonly pieces: readonly Buffer[]
   readonly bytes: number
+  /** Whoever asks has SQ read the file again as soon as this is written. */
+  readonly loadsAfterwards?: boolean
 }
 
 export type Cleared =
@@ -53,11 +55,11 @@ export function createClearance({ routes, storage, versions }: ClearanceParts): 
     versions.distrust(tenant, known.has(phext) ? phext : undefined)
   }
 
-  function ticketFor({ route, checked, pieces }: SqRequest): WriteTicket {
+  function ticketFor({ route, checked, pieces, loadsAfterwards }: SqRequest): WriteTicket {
     if (checked === undefined) return versions.writeBegins(route.tenant, undefined)
     const { call } = checked
     if (!mayChange(call.command)) return NO_TICKET
-    if (writes(call.command) && storesBreaks(checked, pieces)) distrust(route.tenant, call.phext)
+    if (writes(call.command) && loadsAfterwards !== true && storesBreaks(checked, pieces)) distrust(route.tenant, call.phext)
     return versions.writeBegins(route.tenant, call.phext)
   }
 

@@ -3,10 +3,13 @@ import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { decideAccess, findCredentials, findEntry, isUnder, type AccessContext } from './access.ts'
 import type { Log } from './log.ts'
+import { createOwnRequests } from './own-request.ts'
 import { createPassage, type PassageParts } from './passage.ts'
 import { answerRefusal, CORS_ORIGIN, REFUSALS, type Refusal } from './refusal.ts'
 import type { Target } from './request-target.ts'
 import type { TableKey } from './route-table.ts'
+import { createTransfers, EXPORT_PATH, IMPORT_PATH, type TransferParts } from './transfer/transfers.ts'
+import { speaksSq } from './upstream-head.ts'
 
 /** Paths that are customers' whatever products there are, so that a page never answers where an API is expected. */
 const ALWAYS = ['/api/v2/', '/api/v1/']
@@ -19,7 +22,7 @@ const PREFLIGHT = [
   ...['Access-Control-Max-Age', '86400'],
 ]
 
-export interface DataPathParts extends PassageParts {
+export interface DataPathParts extends PassageParts, Omit<TransferParts, 'admitOwn' | 'refuse'> {
   readonly usageReport: (entry: TableKey) => Promise<object>
   readonly log: Log
   readonly now: () => Date
@@ -42,6 +45,8 @@ export interface DataPath {
 export function createDataPath(parts: DataPathParts): DataPath {
   const { routes, metrics, metering } = parts
   const pass = createPassage(parts, refuse)
+  const admitOwn = createOwnRequests(parts, refuse)
+  const transfers = createTransfers({ ...parts, admitOwn, refuse })
 
   function refuse({ response, requestId, expectsContinue }: Incoming, refusal: Refusal, entry?: TableKey): void {
     metrics.refusal(refusal.code)
@@ -69,6 +74,7 @@ export function createDataPath(parts: DataPathParts): DataPath {
     }
     const access = decideAccess(credentials, target.path, context)
     if (access.kind === 'refused') refuse(incoming, access.refusal, access.entry)
+    else if (isTransfer(target.path) && speaksSq(access.entry.route.api)) transfers.handle(incoming, access)
     else pass(incoming, access)
   }
 
@@ -95,6 +101,8 @@ export function createDataPath(parts: DataPathParts): DataPath {
 
   return { owns, handle }
 }
+
+const isTransfer = (path: string): boolean => path === EXPORT_PATH || path === IMPORT_PATH
 
 function digestOf(key: string): string {
   return hash('sha256', key, 'hex')

@@ -1,5 +1,6 @@
 /** The gateway put together: one listening process's parts and their order of start and stop. No arguments are parsed here, and nothing is global. */
 import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
 import { createAccounting } from './accounting.ts'
 import { createAdmission } from './admission.ts'
 import { createByteBudget } from './byte-budget.ts'
@@ -16,6 +17,10 @@ import { createRouteReader } from './route-reader.ts'
 import { createPhextVersions, phextVersionsBuffer } from './shared/phext-versions.ts'
 import { DEFAULT_SETTINGS, type GatewaySettings } from './settings.ts'
 import { controlSocketPath, routesFolder, webSocketPath } from './sockets.ts'
+import { createSqCaller } from './sq-caller.ts'
+import { createPhextNames } from './transfer/phext-names.ts'
+import { createSpools } from './transfer/spool.ts'
+import { createPatience } from './transfer/upload.ts'
 import { GATEWAY_PROTOCOL } from './version.ts'
 
 export interface GatewayOptions {
@@ -68,8 +73,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const firstUse = createFirstUse({ socketPath: webSocketPath(home), now, log })
   const forward = createForwarder({ admission, settings, log, now: () => performance.now() })
   const clearance = createClearance({ routes, storage, versions: createPhextVersions(phextVersionsBuffer()) })
+  const patience = createPatience()
   const dataPath = createDataPath({
     ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, log, now },
+    ...{ caller: createSqCaller({ clearance, forward, budget }), names: createPhextNames(home), openSpool: createSpools(path.join(folder, 'spool')), patience },
     usageReport: (entry) => accounting.usageReport(entry, routes.links),
   })
   const controlPlane = createControlPlane({
@@ -79,7 +86,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onAnswer: (status) => metrics.request('control-plane', status),
     onRefusal: (refusal) => metrics.refusal(refusal.code),
   })
-  const server = createPublicServer({ dataPath, controlPlane, metrics, settings, nextRequestId: requestIds(options.idPrefix), now, log })
+  const server = createPublicServer({ dataPath, controlPlane, metrics, settings, patience, nextRequestId: requestIds(options.idPrefix), now, log })
 
   const state = (): object => {
     const { generation, applied, table, corruptLines } = routes

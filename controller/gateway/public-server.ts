@@ -11,6 +11,7 @@ import type { Metrics } from './metrics.ts'
 import { answerRefusal, rawRefusal, REFUSALS, type Refusal } from './refusal.ts'
 import { isInternal, parseTarget } from './request-target.ts'
 import type { GatewaySettings } from './settings.ts'
+import type { Patience } from './transfer/upload.ts'
 
 const TIMEOUT_CHECK_MS = 1_000
 const DRAIN_CHECK_MS = 50
@@ -20,6 +21,8 @@ export interface PublicServerParts {
   readonly controlPlane: ControlPlane
   readonly metrics: Metrics
   readonly settings: GatewaySettings
+  /** Connections whose request may take its time. */
+  readonly patience: Patience
   readonly nextRequestId: () => string
   readonly now: () => Date
   readonly log: Log
@@ -51,6 +54,8 @@ export function createPublicServer(parts: PublicServerParts): PublicServer {
   }
 
   function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    // Node says so once for a request, and goes on with it where nobody ends it.
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && parts.patience.has(socket)) return
     if (!socket.writable || !unanswered.mayAnswer(socket) || error.code === 'ECONNRESET') {
       socket.destroy()
       return

@@ -15,6 +15,8 @@ export interface Refusal {
   readonly link?: string
   /** What the request was measured against: `limit` by its name in tenant files, its `value`, what is `used`, when it resets (`resetAt`). */
   readonly measured?: Readonly<Record<string, string | number | boolean>>
+  /** What it concerns, by name, where that is more than one thing. */
+  readonly lists?: Readonly<Record<string, readonly unknown[]>>
   readonly headers?: readonly string[]
 }
 
@@ -22,8 +24,8 @@ export interface Refusal {
 export const CORS_ORIGIN: readonly string[] = ['Access-Control-Allow-Origin', '*']
 const CORS_EXPOSED = ['Access-Control-Expose-Headers', 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id']
 
-export function problemBody({ status, code, title, detail, retryAfterSeconds, link, measured }: Refusal, requestId: string): string {
-  return JSON.stringify({ type: `urn:tenantry:problem:${code}`, title, status, detail, code, ...measured, retryAfterSeconds, link, requestId })
+export function problemBody({ status, code, title, detail, retryAfterSeconds, link, measured, lists }: Refusal, requestId: string): string {
+  return JSON.stringify({ type: `urn:tenantry:problem:${code}`, title, status, detail, code, ...measured, ...lists, retryAfterSeconds, link, requestId })
 }
 
 export function problemHeaders({ retryAfterSeconds, headers }: Refusal, requestId: string, bodyBytes: number): string[] {

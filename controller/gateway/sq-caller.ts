@@ -23,6 +23,8 @@ export interface SqCallOptions {
   readonly signal?: AbortSignal
   /** For logs: of the request that this is done for. */
   readonly requestId?: string
+  /** A text with breaks is written, and a `load` comes next. */
+  readonly loadsAfterwards?: boolean
 }
 
 export type SqReply =
@@ -53,7 +55,7 @@ export function createSqCaller({ clearance, forward, budget }: SqCallerParts): S
     if (head.kind === 'refused') return Promise.resolve(refused(head.refusal))
     const pieces = body.length === 0 ? [] : [body]
     return new Promise((resolve) => {
-      clearance({ route, access, checked: head.checked, pieces, bytes: body.length }, (cleared) => {
+      clearance({ route, access, checked: head.checked, pieces, bytes: body.length, loadsAfterwards: options.loadsAfterwards === true }, (cleared) => {
         if (cleared.kind === 'refused') return resolve(refused(cleared.refusal))
         if (options.signal?.aborted === true) {
           cleared.settle(undefined)

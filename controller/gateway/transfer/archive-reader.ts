@@ -28,8 +28,30 @@ export interface ReadOptions {
 
 const LARGEST_SUMS_BYTES = 32 * 1024 * 1024
 
-/** Calls `take` with one phext after the other and waits for it. Rejects where the bytes are no archive, or end in the middle. */
+/** The bytes are no archive, or end in the middle. */
+export class ArchiveFault extends Error {
+  override readonly name = 'ArchiveFault'
+}
+
+/** Calls `take` with one phext after the other and waits for it. Rejects with ArchiveFault, or with what `take` rejects with. */
 export async function readArchive(bytes: AsyncIterable<Uint8Array>, options: ReadOptions, take: (arrived: Arrived) => Promise<void>): Promise<ArchiveEnd> {
+  let failed: { readonly error: unknown } | undefined
+  const taking = async (arrived: Arrived): Promise<void> => {
+    await take(arrived).catch((error: unknown) => {
+      failed = { error }
+      throw error
+    })
+  }
+  try {
+    return await readEntries(bytes, options, taking)
+  } catch (error) {
+    // The disk's own errors are no fault of the archive.
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw error
+    throw failed === undefined ? new ArchiveFault('the bytes are no archive, or end in the middle', { cause: error }) : failed.error
+  }
+}
+
+async function readEntries(bytes: AsyncIterable<Uint8Array>, options: ReadOptions, take: (arrived: Arrived) => Promise<void>): Promise<ArchiveEnd> {
   const archive = extract()
   const feeding = pipeline(bytes, archive)
   // Heard below; until then it is nobody's.
