@@ -40,7 +40,7 @@ export function createAnswerWriter({ response, requestId, limitHeaders, discardB
 
   function sendHead(length: number | undefined): void {
     sent = true
-    response.writeHead(answer!.status, outgoingHeaders(answer!, length, requestId, limitHeaders))
+    response.writeHead(answer!.status, [...outgoingHeaders(answer!, length, limitHeaders), ...limitHeaders, 'X-Request-Id', requestId])
   }
 
   function write(bytes: Buffer): boolean {
@@ -83,8 +83,8 @@ function hasBody(status: number): boolean {
   return status !== 204 && status !== 304
 }
 
-/** `Date` is added by Node where the instance sent none. */
-function outgoingHeaders({ status, headers }: AnswerHead, length: number | undefined, requestId: string, limitHeaders: readonly string[]): string[] {
+/** All but those of one request alone. `Date` is added by Node where the instance sent none. */
+export function outgoingHeaders({ status, headers }: AnswerHead, length: number | undefined, limitHeaders: readonly string[]): string[] {
   const named = connectionNames(headers)
   const outgoing: string[] = []
   let typed = !hasBody(status)
@@ -101,7 +101,5 @@ function outgoingHeaders({ status, headers }: AnswerHead, length: number | undef
   if (!typed) outgoing.push('Content-Type', 'text/plain; charset=utf-8', 'X-Content-Type-Options', 'nosniff')
   if (!cors) outgoing.push(...CORS_ORIGIN)
   if (length !== undefined && status !== 204) outgoing.push('Content-Length', String(length))
-  for (const header of limitHeaders) outgoing.push(header)
-  outgoing.push('X-Request-Id', requestId)
   return outgoing
 }

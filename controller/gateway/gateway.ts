@@ -13,6 +13,8 @@ import { createForwarder } from './forward.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createPublicServer } from './public-server.ts'
+import { createReadCache } from './read-cache.ts'
+import { createReads } from './reads.ts'
 import { createRouteReader } from './route-reader.ts'
 import { createPhextVersions, phextVersionsBuffer } from './shared/phext-versions.ts'
 import { DEFAULT_SETTINGS, type GatewaySettings } from './settings.ts'
@@ -56,6 +58,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const routes = createRouteReader(folder, { log })
   const budget = createByteBudget(settings.bufferBytes)
   const admission = createAdmission({ connections: settings.connectionsPerUpstream, queue: settings.queuePerUpstream })
+  const versions = createPhextVersions(phextVersionsBuffer())
+  const readCache = createReadCache({ bytes: settings.readCacheBytes, versions })
   const metrics = createMetrics({
     tenants: () => routes.table?.tenants ?? 0,
     keys: () => routes.table?.keys ?? 0,
@@ -64,6 +68,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     active: () => admission.active,
     waiting: () => admission.waiting,
     bufferedBytes: () => budget.held,
+    keptBytes: () => readCache.bytes,
+    keptEvictions: () => readCache.evictions,
     storagesActive: () => accounting.storage.active,
     usageFailures: () => accounting.ledger.failures,
     usageFlushMs: () => accounting.ledger.lastFlushMs,
@@ -72,11 +78,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { allowance, storage, metering } = accounting
   const firstUse = createFirstUse({ socketPath: webSocketPath(home), now, log })
   const forward = createForwarder({ admission, settings, log, now: () => performance.now() })
-  const clearance = createClearance({ routes, storage, versions: createPhextVersions(phextVersionsBuffer()) })
+  const clearance = createClearance({ routes, storage, versions })
   const patience = createPatience()
   const dataPath = createDataPath({
     ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, log, now },
     ...{ caller: createSqCaller({ clearance, forward, budget }), names: createPhextNames(home), openSpool: createSpools(path.join(folder, 'spool')), patience },
+    reads: createReads(readCache, metrics.read),
     usageReport: (entry) => accounting.usageReport(entry, routes.links),
   })
   const controlPlane = createControlPlane({

@@ -9,6 +9,8 @@ export interface Metrics {
   bytes(product: string, bytesIn: number, bytesOut: number): void
   /** Counted against a tenant's quotas. */
   metered(product: string): void
+  /** A read of SQ: whether its answer was in memory. */
+  read(result: 'hit' | 'miss'): void
   readonly counts: MetricCounts
   text(): Promise<string>
 }
@@ -21,6 +23,7 @@ export interface MetricCounts {
   readonly metered: Record<string, number>
   readonly bytesIn: Record<string, number>
   readonly bytesOut: Record<string, number>
+  readonly reads: Record<string, number>
 }
 
 /** Read when metrics are asked for. */
@@ -32,6 +35,8 @@ export interface GatewayGauges {
   readonly active: () => number
   readonly waiting: () => number
   readonly bufferedBytes: () => number
+  readonly keptBytes: () => number
+  readonly keptEvictions: () => number
   readonly storagesActive: () => number
   readonly usageFailures: () => number
   readonly usageFlushMs: () => number
@@ -40,7 +45,7 @@ export interface GatewayGauges {
 const CLASSES = ['broken', '1xx', '2xx', '3xx', '4xx', '5xx']
 
 export function createMetrics(gauges: GatewayGauges): Metrics {
-  const counts: MetricCounts = { requests: {}, refusals: {}, upstreamErrors: {}, metered: {}, bytesIn: {}, bytesOut: {} }
+  const counts: MetricCounts = { requests: {}, refusals: {}, upstreamErrors: {}, metered: {}, bytesIn: {}, bytesOut: {}, reads: {} }
   const registry = new Registry()
   register(registry, counts, gauges)
   return {
@@ -54,6 +59,7 @@ export function createMetrics(gauges: GatewayGauges): Metrics {
       add(counts.bytesOut, product, bytesOut)
     },
     metered: (product) => add(counts.metered, product, 1),
+    read: (result) => add(counts.reads, result, 1),
     counts,
     text: () => registry.metrics(),
   }
@@ -90,6 +96,7 @@ function register(registry: Registry, counts: MetricCounts, gauges: GatewayGauge
   simple('tenantry_gateway_metered_requests_total', 'Requests counted against quotas, by product.', 'product', () => counts.metered)
   simple('tenantry_gateway_received_bytes_total', 'Bytes of request bodies, by product.', 'product', () => counts.bytesIn)
   simple('tenantry_gateway_sent_bytes_total', 'Bytes of answer bodies, by product.', 'product', () => counts.bytesOut)
+  simple('tenantry_gateway_reads_total', 'Reads of SQ, by whether their answer was in memory.', 'result', () => counts.reads)
   const gauge = (name: string, help: string, value: () => number): void => {
     const made = new Gauge({ name, help, registers, collect: () => void made.set(value()) })
   }
@@ -100,6 +107,8 @@ function register(registry: Registry, counts: MetricCounts, gauges: GatewayGauge
   gauge('tenantry_gateway_upstream_active', 'Requests that instances are answering.', gauges.active)
   gauge('tenantry_gateway_upstream_waiting', 'Requests waiting in line for an instance.', gauges.waiting)
   gauge('tenantry_gateway_buffered_bytes', 'Request bodies and unread answers held in memory.', gauges.bufferedBytes)
+  gauge('tenantry_gateway_read_cache_bytes', 'Answers to reads kept in memory.', gauges.keptBytes)
+  gauge('tenantry_gateway_read_cache_evictions', 'Answers that left memory for others since the start.', gauges.keptEvictions)
   gauge('tenantry_gateway_storages_active', 'Tenants whose storage is measured at present.', gauges.storagesActive)
   gauge('tenantry_gateway_usage_write_failures', 'Times that usage could not be written down since the start.', gauges.usageFailures)
   gauge('tenantry_gateway_usage_write_seconds', 'How long the last writing down of usage took.', () => gauges.usageFlushMs() / 1000)

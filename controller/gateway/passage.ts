@@ -2,6 +2,7 @@
  * The way of a request whose key is good: its tenant's limits, body, storage, instance, answer, count. Each decision is made in its own
  * file. A request counts from the moment it is let through, until it is taken back because it came to nothing.
  */
+import type { IncomingMessage } from 'node:http'
 import type { Access } from './access.ts'
 import type { Allowance } from './allowance.ts'
 import { toClient } from './answer-writer.ts'
@@ -9,6 +10,7 @@ import type { ByteBudget } from './byte-budget.ts'
 import type { Clearance, Cleared } from './clearance.ts'
 import { ceilingOf, type Ceiling } from '../core/quota.ts'
 import type { Incoming } from './data-path.ts'
+import type { Destination } from './destination.ts'
 import type { FirstUse } from './first-use.ts'
 import type { ForwardJob, ForwardOutcome } from './forward.ts'
 import type { Account } from './ledger.ts'
@@ -16,11 +18,12 @@ import { bodyTooLarge } from './limit-refusals.ts'
 import type { Metering } from './metering.ts'
 import type { Metrics } from './metrics.ts'
 import { REFUSALS, type Refusal } from './refusal.ts'
+import type { Reading, Reads } from './reads.ts'
 import { hasBody, readBody } from './request-body.ts'
 import type { RouteReader } from './route-reader.ts'
 import type { TableKey, TableRoute } from './route-table.ts'
 import type { GatewaySettings } from './settings.ts'
-import { checkSqHead, type CheckedCall } from './sq-guard.ts'
+import { checkSqHead, writes, type CheckedCall } from './sq-guard.ts'
 import { containerHead, isSafe, speaksSq, sqHead, type OutgoingRequest } from './upstream-head.ts'
 
 export type Granted = Extract<Access, { kind: 'granted' }>
@@ -34,6 +37,7 @@ export interface PassageParts {
   readonly settings: GatewaySettings
   readonly allowance: Allowance
   readonly clearance: Clearance
+  readonly reads: Reads
   readonly metering: Metering
 }
 
@@ -93,13 +97,12 @@ export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: I
   }
 
   function send(passed: Passed, body: Body, settle: Settle): void {
-    const { incoming, access, limitHeaders } = passed
-    const { response, requestId } = incoming
+    const { incoming, access } = passed
+    const { requestId } = incoming
     const { route } = access.entry
     const { head, method, safe, sq } = outgoing(passed, body.bytes)
-    const discardBody = sq && method === 'HEAD'
     parts.forward({
-      destination: toClient({ response, requestId, limitHeaders, discardBody, budget: parts.budget, bufferBytes: settings.answerBufferBytes }),
+      destination: destinationOf(parts, passed, body),
       ...{ requestId, tenant: route.tenant, upstream: access.upstream, head, body: body.pieces, safe, method, sq },
       done(outcome) {
         body.release()
@@ -131,12 +134,38 @@ export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: I
     const unchecked: Passed = { incoming, access, account: admission.account, limitHeaders: admission.headers, checked: undefined }
     const sq = speaksSq(entry.route.api)
     if (sq && request.method === 'HEAD' && !isSafe('HEAD', target.path, true)) return takeBack(unchecked, REFUSALS.readOnlyMethod)
+    const withBody = hasBody(request)
+    const answered = sq && !withBody && isRead(request.method!) ? parts.reads.answer(readingOf(unchecked), { response: incoming.response, requestId: incoming.requestId, limitHeaders: admission.headers }) : undefined
+    if (answered !== undefined) return record(unchecked, 0, { kind: 'answered', ...answered })
     const head = sq ? checkSqHead(request.method!, target.full) : undefined
     if (head?.kind === 'refused') return takeBack(unchecked, head.refusal)
     const passed = head?.checked === undefined ? unchecked : { ...unchecked, checked: head.checked }
-    if (hasBody(request)) receive(passed)
+    if (head?.checked !== undefined && writes(head.checked.call.command) && hasCondition(request)) return takeBack(passed, REFUSALS.conditionUnsupported)
+    if (withBody) receive(passed)
     else clear(passed, NO_BODY)
   }
+}
+
+function destinationOf({ reads, budget, settings }: PassageParts, passed: Passed, body: Body): Destination {
+  const { incoming, access, limitHeaders, checked } = passed
+  const { request, response, requestId } = incoming
+  const discardBody = request.method === 'HEAD' && speaksSq(access.entry.route.api)
+  const options = { response, requestId, limitHeaders, discardBody, budget, bufferBytes: settings.answerBufferBytes }
+  const isReading = checked !== undefined && body === NO_BODY && isRead(request.method!)
+  return isReading ? reads.destination(readingOf(passed), checked, options) : toClient(options)
+}
+
+function readingOf({ incoming: { request, target }, access }: Passed): Reading {
+  return { route: access.entry.route, target: target.full, method: request.method!, ifNoneMatch: request.headers['if-none-match'] }
+}
+
+function isRead(method: string): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
+
+/** SQ would do such a write without looking at the condition. */
+function hasCondition({ headers }: IncomingMessage): boolean {
+  return headers['if-match'] !== undefined || headers['if-none-match'] !== undefined || headers['if-unmodified-since'] !== undefined
 }
 
 function outgoing({ incoming, access }: Passed, bodyBytes: number): { head: string; method: string; safe: boolean; sq: boolean } {

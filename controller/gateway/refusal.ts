@@ -101,6 +101,12 @@ export const REFUSALS = {
     detail: 'Use GET.',
     headers: ['Allow', 'GET, HEAD'],
   },
+  conditionUnsupported: {
+    status: 400,
+    code: 'condition-unsupported',
+    title: 'Writing under a condition is not possible',
+    detail: 'The request has If-Match, If-None-Match or If-Unmodified-Since, which cannot be kept here. Nothing was written. Send it without.',
+  },
   notFound: { status: 404, code: 'not-found', title: 'There is nothing here', detail: 'No page and no API is under this path.' },
   routesMissing: {
     status: 503,

@@ -12,6 +12,8 @@ export interface GatewaySettings {
   readonly bufferBytes: number
   /** Of one answer, before its instance has to wait for a slow reader: a waiting SQ delays a reload, and with it every tenant. */
   readonly answerBufferBytes: number
+  /** Answers to reads, kept until the next write; all workers together. 0 keeps none. */
+  readonly readCacheBytes: number
   /** Silence of an instance, before its answer or in it. */
   readonly answerTimeoutMs: number
   /** How long a request waits for the port of an instance that restarts. */
@@ -34,6 +36,7 @@ export const DEFAULT_SETTINGS: GatewaySettings = Object.freeze({
   defaultBodyMb: 64,
   bufferBytes: 256 * 1024 * 1024,
   answerBufferBytes: 4 * 1024 * 1024,
+  readCacheBytes: 64 * 1024 * 1024,
   answerTimeoutMs: 60_000,
   comebackMs: 5_000,
   redialMs: 50,

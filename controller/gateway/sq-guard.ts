@@ -22,6 +22,7 @@ export type HeadCheck =
 const AT_COORDINATE: ReadonlySet<SqCommand> = new Set(['select', 'insert', 'update', 'delete'])
 const WRITES: ReadonlySet<SqCommand> = new Set(['insert', 'update', 'delete'])
 const READS: ReadonlySet<SqCommand> = new Set(['select', 'toc', 'get', 'checksum', 'query', 'status', 'version', 'where'])
+const KEEPABLE: ReadonlySet<SqCommand> = new Set(['select', 'toc', 'get', 'checksum', 'query'])
 /** The nine of the phext format. */
 const BREAKS = /[\x01\x17-\x1a\x1c-\x1f]/
 const RELOAD = '/api/v2/reload'
@@ -54,6 +55,11 @@ export function writes(command: SqCommand): boolean {
 /** What changes a phext, reads it from disk anew, or is not known to leave it alone. */
 export function mayChange(command: SqCommand): boolean {
   return !READS.has(command)
+}
+
+/** What SQ answers with depends on what is in the phext and on nothing else, so that it may be kept until the next write. */
+export function isKeepable(command: SqCommand): boolean {
+  return KEEPABLE.has(command)
 }
 
 /** Whether a text that is written holds breaks, which make several scrolls of it once SQ reads the file again. */

@@ -229,7 +229,7 @@ describe('when the instance fails', () => {
     expect(await (await call('/api/v2/select')).text()).toBe('one')
     const { port } = upstream
     await upstream.close()
-    const waiting = [call('/api/v2/select'), call('/api/v2/insert?s=x', { method: 'POST', body: 'y' })]
+    const waiting = [call('/api/v2/select?p=another'), call('/api/v2/insert?s=x', { method: 'POST', body: 'y' })]
     const startedAt = performance.now()
     await waitFor(() => performance.now() - startedAt > 300, 'some time without an instance')
     await startUpstream(sqLike('two'), port)
