@@ -18,7 +18,7 @@ const NO_PRODUCT = 'none'
 const PREFLIGHT = [
   ...CORS_ORIGIN,
   ...['Access-Control-Allow-Methods', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
-  ...['Access-Control-Allow-Headers', 'Authorization, Content-Type, X-API-Key, X-SQ-API-Key'],
+  ...['Access-Control-Allow-Headers', 'Authorization, Content-Type, If-None-Match, X-API-Key, X-SQ-API-Key'],
   ...['Access-Control-Max-Age', '86400'],
 ]
 
