@@ -2,9 +2,11 @@
  * Whether a request may pass, and to which tenant it belongs: from its key, its path and the routes. Pure: the clock and the digest
  * are handed in. Answers the same for keys that are unknown, revoked and expired.
  */
+import type { HeaderFacts, Links } from '../core/header-facts.ts'
 import { isWellFormedKey } from '../core/key-format.ts'
+import { hasPhexts } from '../core/phext-scope.ts'
 import { REFUSALS, type Refusal } from './refusal.ts'
-import type { Links } from './route-log.ts'
+import { scopeRefusal, type Asked } from './scope.ts'
 import type { RouteTable, TableKey, Upstream } from './route-table.ts'
 
 export type Credentials = { readonly kind: 'none' } | { readonly kind: 'key'; readonly key: string } | { readonly kind: 'conflict' }
@@ -58,13 +60,13 @@ function nonEmpty(value: string): string | undefined {
 
 export interface AccessContext {
   readonly table: RouteTable
-  readonly links: Links
+  readonly facts: HeaderFacts
   readonly nowMs: number
   /** SHA-256 in lower-case hex. */
   readonly digestOf: (key: string) => string
 }
 
-/** Whose key it is, whatever the state of the account. */
+/** Whose key it is, whatever the state of the account. The same steps for keys that are unknown, revoked and expired. */
 export function findEntry(credentials: Credentials, { table, nowMs, digestOf }: AccessContext): Identity {
   if (credentials.kind === 'none') return refused(REFUSALS.keyMissing)
   if (credentials.kind === 'conflict') return refused(REFUSALS.keysConflict)
@@ -75,17 +77,22 @@ export function findEntry(credentials: Credentials, { table, nowMs, digestOf }: 
   return { kind: 'known', key, entry }
 }
 
-export function decideAccess(credentials: Credentials, path: string, context: AccessContext): Access {
-  const identity = findEntry(credentials, context)
-  if (identity.kind === 'refused') return identity
-  const { key, entry } = identity
-  const { links } = context
+/** What a known key may ask for now. `key` is its text. */
+export function decideAccess({ key, entry }: Extract<Identity, { kind: 'known' }>, asked: Asked & { readonly path: string }, { facts }: Pick<AccessContext, 'facts'>): Access {
+  const { links } = facts
   const { product, state, stateReason, api, upstream, waiting, instanceKey } = entry.route
   if (state === 'suspended') return refused(suspended(stateReason, links), entry)
   if (state === 'ended') return refused(ended(links), entry)
-  if (api === undefined || !isUnder(path, api)) return refused(otherProduct(product, api), entry)
-  if (upstream === undefined) return refused(notReady(waiting), entry)
+  if (api === undefined || !isUnder(asked.path, api)) return refused(otherProduct(product, api), entry)
+  const outOfScope = scopeRefusal(entry, asked)
+  if (outOfScope !== undefined) return refused(outOfScope, entry)
+  if (upstream === undefined || (instanceKey === undefined && needsInstanceKey(entry, key))) return refused(notReady(waiting), entry)
   return { kind: 'granted', key: instanceKey ?? key, entry, upstream }
+}
+
+/** SQ knows full keys alone. Any other is served as soon as the route has the instance key. */
+function needsInstanceKey({ narrower, route }: TableKey, key: string): boolean {
+  return hasPhexts(route.api) && (narrower !== undefined || !isWellFormedKey(key))
 }
 
 /** `/api/v2/` holds `/api/v2/select` and `/api/v2` itself. */

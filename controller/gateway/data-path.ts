@@ -1,8 +1,10 @@
 /** Where a customer's request begins: whose key it is, what it may not do, and on it goes. What the gateway answers by itself ends here. */
 import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { decideAccess, findCredentials, findEntry, isUnder, type AccessContext } from './access.ts'
+import { decideAccess, isUnder, type AccessContext, type Identity } from './access.ts'
+import type { Identify } from './identify.ts'
 import type { Log } from './log.ts'
+import { withOffer } from './offers.ts'
 import { createOwnRequests } from './own-request.ts'
 import { createPassage, type PassageParts } from './passage.ts'
 import { answerRefusal, CORS_ORIGIN, REFUSALS, type Refusal } from './refusal.ts'
@@ -23,6 +25,7 @@ const PREFLIGHT = [
 ]
 
 export interface DataPathParts extends PassageParts, Omit<TransferParts, 'admitOwn' | 'refuse'> {
+  readonly identify: Identify
   readonly usageReport: (entry: TableKey) => Promise<object>
   readonly log: Log
   readonly now: () => Date
@@ -48,7 +51,8 @@ export function createDataPath(parts: DataPathParts): DataPath {
   const admitOwn = createOwnRequests(parts, refuse)
   const transfers = createTransfers({ ...parts, admitOwn, refuse })
 
-  function refuse({ response, requestId, expectsContinue }: Incoming, refusal: Refusal, entry?: TableKey): void {
+  function refuse({ response, requestId, expectsContinue }: Incoming, plain: Refusal, entry?: TableKey): void {
+    const refusal = withOffer(plain, entry?.route, routes.facts)
     metrics.refusal(refusal.code)
     metrics.request(entry?.route.product ?? NO_PRODUCT, refusal.status)
     metering.refused(requestId, refusal, entry)
@@ -59,20 +63,32 @@ export function createDataPath(parts: DataPathParts): DataPath {
   }
 
   function handle(incoming: Incoming): void {
-    const { request, response, target, requestId } = incoming
+    const { request, response, requestId } = incoming
     if (request.method === 'OPTIONS') {
       response.writeHead(204, [...PREFLIGHT, 'X-Request-Id', requestId]).end()
       return
     }
-    const { table, links } = routes
+    const { table, facts } = routes
     if (table === undefined) return refuse(incoming, REFUSALS.routesMissing)
-    const context: AccessContext = { table, links, nowMs: parts.now().getTime(), digestOf }
-    const credentials = findCredentials(request.rawHeaders)
-    if (target.path === USAGE) {
-      const identity = findEntry(credentials, context)
-      return identity.kind === 'refused' ? refuse(incoming, identity.refusal) : answerUsage(incoming, identity.entry)
-    }
-    const access = decideAccess(credentials, target.path, context)
+    const context: AccessContext = { table, facts, nowMs: parts.now().getTime(), digestOf }
+    const asking = { rawHeaders: request.rawHeaders, host: request.headers.host, address: request.socket.remoteAddress ?? '' }
+    parts.identify(asking, context, (identity) => {
+      try {
+        if (response.destroyed) metrics.request(NO_PRODUCT, 0)
+        else serve(incoming, identity, context)
+      } catch (error) {
+        parts.log.error({ err: error, requestId }, 'a request failed inside the gateway')
+        if (response.headersSent) response.destroy()
+        else refuse(incoming, REFUSALS.internal)
+      }
+    })
+  }
+
+  function serve(incoming: Incoming, identity: Identity, context: AccessContext): void {
+    const { request, target } = incoming
+    if (identity.kind === 'refused') return refuse(incoming, identity.refusal, identity.entry)
+    if (target.path === USAGE) return answerUsage(incoming, identity.entry)
+    const access = decideAccess(identity, { method: request.method!, target: target.full, path: target.path }, context)
     if (access.kind === 'refused') refuse(incoming, access.refusal, access.entry)
     else if (isTransfer(target.path) && speaksSq(access.entry.route.api)) transfers.handle(incoming, access)
     else pass(incoming, access)

@@ -11,18 +11,21 @@ import { createDataPath } from './data-path.ts'
 import { createFirstUse } from './first-use.ts'
 import { createForwarder } from './forward.ts'
 import type { Log } from './log.ts'
+import { createIdentify } from './identify.ts'
 import { createMetrics } from './metrics.ts'
 import { createPublicServer } from './public-server.ts'
 import { createReadCache } from './read-cache.ts'
 import { createReads } from './reads.ts'
 import { createRouteReader } from './route-reader.ts'
 import { createPhextVersions, phextVersionsBuffer } from './shared/phext-versions.ts'
+import { createFailedAttempts, failedAttemptsBuffer } from './shared/failed-attempts.ts'
 import { DEFAULT_SETTINGS, type GatewaySettings } from './settings.ts'
 import { controlSocketPath, routesFolder, webSocketPath } from './sockets.ts'
 import { createSqCaller } from './sq-caller.ts'
 import { createPhextNames } from './transfer/phext-names.ts'
 import { createSpools } from './transfer/spool.ts'
 import { createPatience } from './transfer/upload.ts'
+import { createTokens } from './tokens.ts'
 import { GATEWAY_PROTOCOL } from './version.ts'
 
 export interface GatewayOptions {
@@ -84,6 +87,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, log, now },
     ...{ caller: createSqCaller({ clearance, forward, budget }), names: createPhextNames(home), openSpool: createSpools(path.join(folder, 'spool')), patience },
     reads: createReads(readCache, metrics.read),
+    identify: createIdentify({ tokens: createTokens({ now, log }), failedAttempts: createFailedAttempts(failedAttemptsBuffer(), crypto.randomUUID(), () => performance.now()) }),
     usageReport: (entry) => accounting.usageReport(entry, routes.links),
   })
   const controlPlane = createControlPlane({

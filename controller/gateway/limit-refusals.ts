@@ -1,4 +1,4 @@
-/** The refusals that measure: each says what limit, how much of it was used, when it resets and where more is to be had. Pure. */
+/** The refusals that measure: each says what limit, how much of it was used, when it resets and where more is to be had. What more costs is told by offers.ts. Pure. */
 import type { DeltaFault, Dimension } from '../core/coordinate.ts'
 import { LARGEST_PHEXT_BYTES } from '../core/growth.ts'
 import type { Rate } from '../core/gcra.ts'
@@ -10,13 +10,9 @@ function upgrade({ upgrade }: Links): { link?: string } {
   return upgrade === undefined ? {} : { link: upgrade }
 }
 
-function more({ upgrade }: Links): string {
-  return upgrade === undefined ? '' : ` A larger plan allows more: ${upgrade}`
-}
-
 export function rateExceeded({ perSecond, burst, fairUse }: Rate & { readonly fairUse: boolean }, waitMs: number, links: Links): Refusal {
   const retryAfterSeconds = Math.max(1, Math.ceil(Math.round(waitMs) / 1000))
-  const detail = `Up to ${perSecond} requests a second pass, ${burst} at once after a rest. Nothing was done; send it again in ${retryAfterSeconds} s.${more(links)}`
+  const detail = `Up to ${perSecond} requests a second pass, ${burst} at once after a rest. Nothing was done; send it again in ${retryAfterSeconds} s.`
   const measured = { limit: 'requestsPerSecond', value: perSecond, burst, unit: 'requests a second', fairUse, retryAfterMs: Math.ceil(waitMs) }
   return { status: 429, code: 'rate-exceeded', title: 'Too many requests a second', detail, retryAfterSeconds, measured, ...upgrade(links) }
 }
@@ -27,7 +23,7 @@ export function quotaUsed(limit: keyof typeof PERIODS, { value, fairUse }: Ceili
   const resetAt = new Date(resetAtMs).toISOString()
   const period = PERIODS[limit]
   const whose = fairUse ? 'the fair-use ceiling of this plan' : 'this account\'s limit'
-  const detail = `${used} requests were made this ${period}; ${whose} is ${value}. It begins anew at ${resetAt} (UTC).${more(links)}`
+  const detail = `${used} requests were made this ${period}; ${whose} is ${value}. It begins anew at ${resetAt} (UTC).`
   const measured = { limit, value, unit: 'requests', fairUse, used, resetAt }
   return { status: 429, code: `${period}-quota-used`, title: `The ${period}'s requests are used up`, detail, retryAfterSeconds: Math.max(1, Math.ceil((resetAtMs - nowMs) / 1000)), measured, ...upgrade(links) }
 }
@@ -43,7 +39,7 @@ export interface StorageMeasure {
 
 export function storageFull({ limitBytes, fairUse, usedBytes, reservedBytes, neededBytes }: StorageMeasure, links: Links): Refusal {
   const under = reservedBytes === 0 ? '' : ` and up to ${reservedBytes} bytes are being written`
-  const detail = `${usedBytes} of ${limitBytes} bytes are used${under}; this request can need up to ${neededBytes}. Nothing was written. Reading and deleting work as always.${more(links)}`
+  const detail = `${usedBytes} of ${limitBytes} bytes are used${under}; this request can need up to ${neededBytes}. Nothing was written. Reading and deleting work as always.`
   const measured = { limit: 'storageMb', value: limitBytes, unit: 'bytes', fairUse, used: usedBytes, reserved: reservedBytes, needed: neededBytes }
   // What is being written may come to less than was reserved for it.
   const retry = reservedBytes === 0 ? {} : { retryAfterSeconds: 1 }
@@ -58,7 +54,7 @@ export function phextFull(phext: string, usedBytes: number, neededBytes: number)
 
 export function bodyTooLarge(maxMb: number, fairUse: boolean, links: Links): Refusal {
   const measured = { limit: 'bodyMb', value: maxMb, unit: 'MiB', fairUse }
-  return { status: 413, code: 'body-too-large', title: 'The body is too large', detail: `A request may hold ${maxMb} MiB. Send it in smaller parts.${more(links)}`, measured, ...upgrade(links) }
+  return { status: 413, code: 'body-too-large', title: 'The body is too large', detail: `A request may hold ${maxMb} MiB. Send it in smaller parts.`, measured, ...upgrade(links) }
 }
 
 const NUMBERS = 'each of the nine numbers lies between 1 and 999'

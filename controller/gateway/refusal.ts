@@ -3,6 +3,7 @@
  * what to do. Nothing here tells an unknown key from a revoked or expired one.
  */
 import type { ServerResponse } from 'node:http'
+import type { Offer } from './offers.ts'
 
 export interface Refusal {
   readonly status: number
@@ -17,6 +18,9 @@ export interface Refusal {
   readonly measured?: Readonly<Record<string, string | number | boolean>>
   /** What it concerns, by name, where that is more than one thing. */
   readonly lists?: Readonly<Record<string, readonly unknown[]>>
+  /** The plan that sets the limit, and the next one that allows more. */
+  readonly plan?: string
+  readonly upgrade?: Offer
   readonly headers?: readonly string[]
 }
 
@@ -24,8 +28,8 @@ export interface Refusal {
 export const CORS_ORIGIN: readonly string[] = ['Access-Control-Allow-Origin', '*']
 const CORS_EXPOSED = ['Access-Control-Expose-Headers', 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id']
 
-export function problemBody({ status, code, title, detail, retryAfterSeconds, link, measured, lists }: Refusal, requestId: string): string {
-  return JSON.stringify({ type: `urn:tenantry:problem:${code}`, title, status, detail, code, ...measured, ...lists, retryAfterSeconds, link, requestId })
+export function problemBody({ status, code, title, detail, retryAfterSeconds, link, measured, lists, plan, upgrade }: Refusal, requestId: string): string {
+  return JSON.stringify({ type: `urn:tenantry:problem:${code}`, title, status, detail, code, ...measured, ...lists, retryAfterSeconds, plan, upgrade, link, requestId })
 }
 
 export function problemHeaders({ retryAfterSeconds, headers }: Refusal, requestId: string, bodyBytes: number): string[] {
@@ -48,7 +52,14 @@ export function rawRefusal(refusal: Refusal, reason: string, requestId: string, 
   return `HTTP/1.1 ${refusal.status} ${reason}\r\n${lines.join('\r\n')}\r\n\r\n${body}`
 }
 
+export function tooManyFailedAttempts(waitMs: number): Refusal {
+  const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000))
+  const detail = `Too many keys that open nothing came from your address. A key that is good is served all the same; check the one you send, and wait ${retryAfterSeconds} s.`
+  return { status: 429, code: 'too-many-failed-attempts', title: 'Too many failed attempts', detail, retryAfterSeconds }
+}
+
 const CHALLENGE = ['WWW-Authenticate', 'Bearer realm="tenantry"']
+const TOKEN_CHALLENGE = ['WWW-Authenticate', 'Bearer realm="tenantry", error="invalid_token"']
 
 export const REFUSALS = {
   keyMissing: {
@@ -71,6 +82,42 @@ export const REFUSALS = {
     title: 'This key opens nothing',
     detail: 'The key is not valid here, or no longer. Use a current key of your account.',
     headers: CHALLENGE,
+  },
+  tokenInvalid: {
+    status: 401,
+    code: 'token-invalid',
+    title: 'The token opens nothing',
+    detail: 'It is not signed by the issuer that this service trusts, is not for this service, is not valid yet, or names no account here. Ask your issuer for a new one.',
+    headers: TOKEN_CHALLENGE,
+  },
+  tokenExpired: {
+    status: 401,
+    code: 'token-expired',
+    title: 'The token has expired',
+    detail: 'Ask your issuer for a new one.',
+    headers: TOKEN_CHALLENGE,
+  },
+  tokenKeysUnavailable: {
+    status: 503,
+    code: 'token-keys-unavailable',
+    title: 'Tokens cannot be checked at the moment',
+    detail: 'The issuer\'s keys cannot be fetched, so nothing is known of your token. Requests with an API key work. Try again.',
+    retryAfterSeconds: 5,
+  },
+  hostUnknown: { status: 404, code: 'host-unknown', title: 'Nobody has this address', detail: 'No account can have this host name. Check it.' },
+  hostKeyMismatch: {
+    status: 403,
+    code: 'host-key-mismatch',
+    title: 'The key belongs to another account than the address',
+    detail: 'The host name is one account\'s and the key is another\'s. Send the key of the account that the address names, or use your own account\'s address.',
+  },
+  keyReadOnly: { status: 403, code: 'key-read-only', title: 'The key is read-only', detail: 'It reads and changes nothing. Use a key that may write.' },
+  keyNotWhole: { status: 403, code: 'key-phext-denied', title: 'The key opens some phexts only', detail: 'This concerns everything that the account stores. Use a key that opens all of it.' },
+  keyCallUnknown: {
+    status: 403,
+    code: 'key-call-denied',
+    title: 'The key is narrowed, and the call is none that is known',
+    detail: 'It cannot be told whether the call stays within what this key may. Use one of the documented calls, or a key that is not narrowed.',
   },
   keysConflict: {
     status: 400,

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
+import type { HeaderFacts } from '../../controller/core/header-facts.ts'
 import { formatKey } from '../../controller/core/key-format.ts'
 import type { Route } from '../../controller/core/route.ts'
 import type { TenantId } from '../../controller/core/specs.ts'
@@ -46,8 +47,8 @@ export function recordingLog(lines: string[]) {
 }
 
 /** Ends with the test. */
-export async function startFixture(routes: readonly Route[], settings: Partial<GatewaySettings> = {}, home = tempFolder('gateway'), now = (): Date => new Date()): Promise<Fixture> {
-  const writer = createRouteWriter(routesFolder(home), { facts: () => ({ links: LINKS }), now: () => new Date() })
+export async function startFixture(routes: readonly Route[], settings: Partial<GatewaySettings> = {}, home = tempFolder('gateway'), now = (): Date => new Date(), facts: Partial<HeaderFacts> = {}): Promise<Fixture> {
+  const writer = createRouteWriter(routesFolder(home), { facts: () => ({ links: LINKS, ...facts }), now: () => new Date() })
   await writer.load()
   await writer.replaceAll(routes)
   const log: string[] = []

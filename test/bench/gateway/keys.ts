@@ -1,6 +1,6 @@
 /** What a hundred thousand keys cost: memory of a gateway with one worker, looking one up, and requests a second, against a thousand keys. */
 import { hash } from 'node:crypto'
-import { decideAccess, findCredentials, type AccessContext } from '../../../controller/gateway/access.ts'
+import { decideAccess, findCredentials, findEntry, type AccessContext } from '../../../controller/gateway/access.ts'
 import { createRouteTable, type RouteTable } from '../../../controller/gateway/route-table.ts'
 import { atMost, median, rounded, under, type BenchResult } from '../result.ts'
 import { customer, onPlace, routeOf, type Customer, type Gateway } from './place.ts'
@@ -71,12 +71,17 @@ function tableOf(count: number): RouteTable {
   return table
 }
 
+const SELECT = { method: 'GET', target: '/api/v2/select', path: '/api/v2/select' }
+
 /** Nanoseconds for one decision. */
 function timed(table: RouteTable, all: readonly (readonly string[])[]): number {
-  const context: AccessContext = { table, links: {}, nowMs: Date.now(), digestOf }
+  const context: AccessContext = { table, facts: { links: {}, products: {}, plans: {} }, nowMs: Date.now(), digestOf }
   let granted = 0
   const begun = performance.now()
-  for (const headers of all) if (decideAccess(findCredentials(headers), '/api/v2/select', context).kind === 'granted') granted++
+  for (const headers of all) {
+    const identity = findEntry(findCredentials(headers), context)
+    if (identity.kind === 'known' && decideAccess(identity, SELECT, context).kind === 'granted') granted++
+  }
   const ns = ((performance.now() - begun) * 1e6) / all.length
   if (granted !== all.length) throw new Error(`${all.length - granted} keys were not found`)
   return ns
