@@ -25,10 +25,13 @@ const SHARD = shardName('sq', 0)
 export interface Customer {
   readonly tenant: TenantId
   readonly key: string
+  /** With which the gateway reaches SQ. */
+  readonly instanceKey: string
 }
 
 export function customer(n: number): Customer {
-  return { tenant: `user${String(n).padStart(3, '0')}` as TenantId, key: formatKey(hash('sha256', `bench ${n}`, 'hex').slice(0, 32)) }
+  const key = (name: string): string => formatKey(hash('sha256', `${name} ${n}`, 'hex').slice(0, 32))
+  return { tenant: `user${String(n).padStart(3, '0')}` as TenantId, key: key('bench'), instanceKey: key('instance') }
 }
 
 export interface Place {
@@ -64,7 +67,8 @@ export async function onPlace<T>({ customers, files }: PlaceOptions, work: (plac
     }
     const sqPort = await freePort()
     const config = path.join(folder, 'tenants.json')
-    writeFileSync(config, JSON.stringify({ tenants: Object.fromEntries(customers.map(({ tenant, key }) => [key, { name: tenant, data_dir: path.join(data, tenant) }])) }))
+    const entries = customers.flatMap(({ tenant, key, instanceKey }) => [key, instanceKey].map((token) => [token, { name: tenant, data_dir: path.join(data, tenant) }]))
+    writeFileSync(config, JSON.stringify({ tenants: Object.fromEntries(entries) as object }))
     const sq = await startChild([findProgram('sq')!, 'host', String(sqPort), '--config', config], { cwd: folder, log: '/dev/null', ready: async () => (await statusOf(sqPort, '/api/v2/version?p=probe', customers[0]!.key)) === 200 })
     atEnd(sq.stop)
     return await work({ folder, sqPort, atEnd, startGateway: (name, routes, settings) => startGateway({ folder, name, data, routes, settings, atEnd }) })
@@ -115,7 +119,7 @@ export interface RouteParts {
   readonly counted: boolean
 }
 
-export function routeOf({ tenant, key }: Customer, { sqPort, limits, counted }: RouteParts): Route {
+export function routeOf({ tenant, key, instanceKey }: Customer, { sqPort, limits, counted }: RouteParts): Route {
   const keys = [{ id: 'k1', digest: hash('sha256', key, 'hex') }]
-  return { tenant, product: 'sq', plan: 'bench', state: 'active', keys, api: '/api/v2/', upstream: { host: '127.0.0.1', port: sqPort }, limits, ...(counted && { shard: SHARD }) }
+  return { tenant, product: 'sq', plan: 'bench', state: 'active', keys, api: '/api/v2/', upstream: { host: '127.0.0.1', port: sqPort }, instanceKey, limits, ...(counted && { shard: SHARD }) }
 }
