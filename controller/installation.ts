@@ -15,6 +15,7 @@ import { createSource, type Source } from './reconcile/source.ts'
 import { createRepositoryWriter, type RepositoryWriter } from './reconcile/writer.ts'
 import type { Environment, Settings } from './settings.ts'
 import { createSpecParser } from './specs/parse.ts'
+import { createAdoptions, type Adoptions } from './store/adoptions.ts'
 import { createAudit, type Audit } from './store/audit.ts'
 import { openStore, type Store } from './store/db.ts'
 import { createDeletions, type Deletions } from './store/deletions.ts'
@@ -32,6 +33,7 @@ export interface Stores {
   readonly records: TenantRecords
   readonly deletions: Deletions
   readonly audit: Audit
+  readonly adoptions: Adoptions
   readonly timeline: Timeline
   close(): void
 }
@@ -70,6 +72,7 @@ export function openStores(home: string): Stores {
     records: createTenantRecords(db),
     deletions: createDeletions(db),
     audit: createAudit(db),
+    adoptions: createAdoptions(durable),
     timeline: createTimeline(db),
     close() {
       db.close()

@@ -7,6 +7,7 @@ import { EXIT, UsageError, type Answer, type CliContext, type ExitCode } from '.
 import { doctor } from './doctor.ts'
 import { down } from './down.ts'
 import { explain } from './explain.ts'
+import { importTenants, type ImportOptions } from './import.ts'
 import { init } from './init.ts'
 import * as key from './key.ts'
 import { plan, type PlanOptions } from './plan.ts'
@@ -100,6 +101,15 @@ function addTenants(program: Command, context: CliContext, answer: AnswerWith): 
   changing(program.command('resume').description('serve again').argument('<tenant>')).action((tenant: string, options: Reason) => answer(resume(context, tenant, options)))
   changing(program.command('end').description('stop for good; data is kept for the retention period').argument('<tenant>')).action((tenant: string, options: Reason) => answer(end(context, tenant, options)))
   changing(program.command('set').description('change fields, such as limits.storageMb=5000').argument('<tenant>').argument('<field=value...>')).action((tenant: string, fields: string[], options: Reason) => answer(set(context, tenant, fields, options)))
+  program
+    .command('import')
+    .description('customers of an existing SQ become tenants in one commit, keys and data kept')
+    .argument('<file>', 'an `sq host --config` map, an `sq route` file, or a tenants.json')
+    .option('--data-dir <dir>', 'where the customers’ folders lie, if not where the file says')
+    .option('--plan <plan>', 'the plan for everybody; by each one’s tier without it')
+    .option('--product <product>', 'where more than one has a shared SQ')
+    .option('--dry-run', 'show what would be done; change nothing')
+    .action((file: string, options: ImportOptions) => answer(importTenants(context, file, options)))
   const keys = program.command('key').description('keys; changes are commits')
   keys.command('list').description('all keys of a tenant, masked').argument('<tenant>').action((tenant: string) => answer(key.list(context, tenant)))
   keys.command('show').description('print a whole key: the newest live one, or the one named').argument('<tenant>').argument('[key]').action((tenant: string, id: string | undefined) => answer(key.show(context, tenant, id)))

@@ -75,6 +75,13 @@ export function isUsername(text: string): boolean {
   return text.length <= USERNAME_MAX && USERNAME.test(text)
 }
 
+/** The text where it is a user name, otherwise the nearest that the schema allows; undefined where nothing of it is left. */
+export function usernameFrom(text: string): string | undefined {
+  if (isUsername(text)) return text
+  const base = text.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^[-0-9]+/, '').slice(0, USERNAME_MAX).replace(/-+$/, '')
+  return base === '' ? undefined : base
+}
+
 export function isEmail(text: string): boolean {
   return text.length <= EMAIL_MAX && EMAIL.test(text)
 }
@@ -208,9 +215,8 @@ function provision(batch: Batch, purchase: Purchase, { product, plan, asked, non
 
 /** The name as wanted, or the nearest that the schema allows and nobody has: `ada`, `ada-2`, `ada-3`. A paid purchase never fails over its name. */
 function freeUsername(batch: Batch, product: string, wanted: string | undefined): string | undefined {
-  const base = wanted?.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^[-0-9]+/, '').slice(0, USERNAME_MAX).replace(/-+$/, '')
-  if (base === undefined || base === '') return undefined
-  const wantedAsIs = wanted !== undefined && isUsername(wanted) ? wanted : base
+  const wantedAsIs = wanted === undefined ? undefined : usernameFrom(wanted)
+  if (wantedAsIs === undefined) return undefined
   if (batch.isUsernameFree(product, wantedAsIs)) return wantedAsIs
   for (let n = 2; ; n++) {
     const suffix = `-${n}`

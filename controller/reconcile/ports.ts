@@ -8,6 +8,7 @@ import type { Secrets } from '../core/tenants-json.ts'
 import type { ContainerRuntime, FieldDrift } from '../runtime/port.ts'
 import type { ShardFolders } from '../sq/files.ts'
 import type { Shards } from '../sq/shards.ts'
+import type { Adoptions } from '../store/adoptions.ts'
 import type { Audit } from '../store/audit.ts'
 import type { Deletions } from '../store/deletions.ts'
 import type { TenantRecords } from '../store/tenant-records.ts'
@@ -45,6 +46,7 @@ export interface ReconcileDependencies {
   readonly records: TenantRecords
   readonly deletions: Deletions
   readonly audit: Audit
+  readonly adoptions: Adoptions
   readonly timeline: Timeline
   readonly observer: ReconcileObserver
   readonly log: Logger

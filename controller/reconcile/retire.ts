@@ -2,7 +2,6 @@
  * The end of a tenant, in two steps that are never one. First: stopped, with its data kept for the retention period. Then, when
  * that is over and nobody brought it back: data removed, as an audited step of its own.
  */
-import { rm } from 'node:fs/promises'
 import type { DesiredTenant } from '../core/desired.ts'
 import { isPast } from '../core/keys.ts'
 import { shardOf } from '../core/placement.ts'
@@ -10,6 +9,7 @@ import type { CommitId, Product, TenantId, Timestamp } from '../core/specs.ts'
 import { succeeded, withConditions, withoutCondition } from '../core/status.ts'
 import type { TenantRecord } from '../store/tenant-records.ts'
 import type { ReconcileDependencies } from './ports.ts'
+import { removeTenantData } from './tenant-data.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const STOP_GRACE_SECONDS = 10
@@ -89,7 +89,7 @@ async function destroyIfExpired(deps: ReconcileDependencies, record: TenantRecor
 async function destroyData(deps: ReconcileDependencies, record: TenantRecord, product: Product, hasFile: boolean): Promise<void> {
   const { tenant } = record
   const shard = shardOf(product, tenant)
-  if (shard !== undefined) await rm(deps.folders.data(shard.name, tenant), { recursive: true, force: true })
+  if (shard !== undefined) await removeTenantData(deps, tenant, shard.name)
   else await deps.runtime.destroyVolumes(tenant)
   const at = deps.now().toISOString()
   deps.audit.add({ at, actor: 'controller', action: 'destroy-data', tenant, detail: `retention ended at ${record.dataUntil}; out of service since ${record.removedAt}` })

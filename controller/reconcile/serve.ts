@@ -3,7 +3,6 @@
  * and ordered so that being killed between any two leaves nothing that the next run does not finish: the instance first, then
  * the route; when a tenant stops, the route first.
  */
-import { mkdir } from 'node:fs/promises'
 import { tenantContainer, type ContainerSpec } from '../core/container.ts'
 import type { DesiredTenant } from '../core/desired.ts'
 import { ReconcileError } from '../core/outcome.ts'
@@ -12,6 +11,7 @@ import type { ContainerRun, Product } from '../core/specs.ts'
 import { renderTenantsJson } from '../core/tenants-json.ts'
 import type { Ensured, FieldDrift } from '../runtime/port.ts'
 import { askSq } from '../sq/ask.ts'
+import { adoptTenantData, placeTenantData } from './tenant-data.ts'
 import type { ReconcileDependencies } from './ports.ts'
 
 export interface Served {
@@ -29,7 +29,7 @@ export async function serve(deps: ReconcileDependencies, desired: DesiredTenant,
   if (desired.state !== 'active') return stopServing(deps, desired, product)
   if (desired.place.kind === 'container') return serveContainer(deps, desired, product, isChange)
   const { shard } = desired.place
-  await mkdir(deps.folders.data(shard, desired.tenant), { recursive: true, mode: 0o700 })
+  await placeTenantData(deps, desired.tenant, shard, product)
   const { port, repairs } = await deps.shards.sync(shard)
   await deps.routes.put([route(deps, desired, product, { host: '127.0.0.1', port })])
   return { repairs }
@@ -38,7 +38,11 @@ export async function serve(deps: ReconcileDependencies, desired: DesiredTenant,
 /** Suspended or ended: the gateway says so at once, then what runs is stopped. Data stays. */
 async function stopServing(deps: ReconcileDependencies, desired: DesiredTenant, product: Product): Promise<Served> {
   await deps.routes.put([route(deps, desired, product, undefined)])
-  if (desired.place.kind === 'shard') return { repairs: (await deps.shards.sync(desired.place.shard)).repairs }
+  if (desired.place.kind === 'shard') {
+    const { repairs } = await deps.shards.sync(desired.place.shard)
+    await adoptTenantData(deps, desired.tenant, desired.place.shard, product)
+    return { repairs }
+  }
   if (product.spec.run.kind === 'container') await deps.runtime.remove(desired.tenant, product.spec.run.stopGraceSeconds)
   return { repairs: [] }
 }

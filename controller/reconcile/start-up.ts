@@ -15,6 +15,7 @@ import { newRecord, type TenantRecord } from '../store/tenant-records.ts'
 import { changeEntry, servedStatus, type Follow } from './executor.ts'
 import type { ReconcileDependencies } from './ports.ts'
 import type { Target } from './target.ts'
+import { awaitingData } from './tenant-data.ts'
 
 export interface StartUp {
   readonly changes: readonly TenantChange[]
@@ -44,7 +45,7 @@ export async function startUp(deps: ReconcileDependencies, dirty: Set<TenantId>,
   deps.world.adopt(untroubled, now)
   const changes = new Map(deps.world.advance(dirty, revision, now).map((change) => [change.tenant, change]))
   const bought = deps.timeline.awaitingFirstUse()
-  const { work, settled, newcomers, shards } = sort(deps, { dirty, changes, recorded, untroubled, bought })
+  const { work, settled, newcomers, shards } = sort(deps, { dirty, changes, recorded, untroubled, bought, imported: awaitingData(deps, dirty) })
   makeFolders(deps, newcomers)
   await syncShards(deps, shards)
   const { ready, waiting } = byShard(deps, settled)
@@ -84,9 +85,11 @@ interface Known {
   readonly untroubled: ReadonlySet<TenantId>
   /** Their timelines are not at their end: their own runs go on with them. */
   readonly bought: ReadonlySet<TenantId>
+  /** Their own runs put their data in place first. */
+  readonly imported: ReadonlySet<TenantId>
 }
 
-function sort({ world }: ReconcileDependencies, { dirty, changes, recorded, untroubled, bought }: Known): Sorted {
+function sort({ world }: ReconcileDependencies, { dirty, changes, recorded, untroubled, bought, imported }: Known): Sorted {
   const settled: TenantId[] = []
   const newcomers: Newcomer[] = []
   const work: TenantId[] = []
@@ -98,7 +101,8 @@ function sort({ world }: ReconcileDependencies, { dirty, changes, recorded, untr
     const { place, state } = target.kind === 'follow' ? target.desired : {}
     const served = place?.kind === 'shard' && state === 'active'
     if (served) shards.add(place.shard)
-    if (isSound(target) && change === undefined && untroubled.has(id) && (place?.kind === 'shard' || state !== 'active')) settled.push(id)
+    if (imported.has(id)) work.push(id)
+    else if (isSound(target) && change === undefined && untroubled.has(id) && (place?.kind === 'shard' || state !== 'active')) settled.push(id)
     else if (isSound(target) && change !== undefined && served && !recorded.has(id) && !bought.has(id)) newcomers.push({ target, change })
     else work.push(id)
   }

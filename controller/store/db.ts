@@ -1,7 +1,7 @@
 /**
  * The embedded store: one SQLite file under HOME, in WAL mode. This file owns opening it and its tables; each table has one
  * module beside it that reads and writes it. Everything here can be rebuilt from the repository, the master key and Stripe,
- * except held deletions' approvals and the audit trail.
+ * except held deletions' approvals, where adopted data lies, and the audit trail.
  */
 import { mkdirSync, chmodSync } from 'node:fs'
 import path from 'node:path'
@@ -59,6 +59,18 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE audit (id INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, tenant TEXT, detail TEXT NOT NULL) STRICT;
   CREATE INDEX audit_tenant ON audit (tenant, id);
+  `,
+  `
+  -- Data folders that were taken over from an SQ installation, by the digests of the keys that open them.
+  CREATE TABLE adoptions (
+    digest TEXT PRIMARY KEY,
+    folder TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('noted', 'linked', 'moved')),
+    tenant TEXT,                    -- whose it is, once it is in place
+    noted_at TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX adoptions_tenant ON adoptions (tenant) WHERE tenant IS NOT NULL;
+  CREATE INDEX adoptions_folder ON adoptions (folder);
   `,
 ]
 

@@ -18,6 +18,7 @@ import { createWorld } from '../../controller/reconcile/world.ts'
 import type { ContainerRuntime, Ensured } from '../../controller/runtime/port.ts'
 import { shardFolders } from '../../controller/sq/files.ts'
 import type { Shards, ShardState } from '../../controller/sq/shards.ts'
+import { createAdoptions } from '../../controller/store/adoptions.ts'
 import { createAudit } from '../../controller/store/audit.ts'
 import { openStore } from '../../controller/store/db.ts'
 import { createDeletions } from '../../controller/store/deletions.ts'
@@ -75,7 +76,7 @@ export const master = [{ version: 1, hex: '11'.repeat(32) }] as const
 export function createCore({ home = tempFolder('core'), files = SHARED }: CoreOptions = {}): Core {
   const db = openStore(path.join(home, 'store.db'), 'rebuildable')
   onTestFinished(() => db.close())
-  const stores = { meta: createMeta(db), cache: createSpecCache(db), records: createTenantRecords(db), deletions: createDeletions(db), audit: createAudit(db), timeline: createTimeline(db) }
+  const stores = { meta: createMeta(db), cache: createSpecCache(db), records: createTenantRecords(db), deletions: createDeletions(db), audit: createAudit(db), adoptions: createAdoptions(db), timeline: createTimeline(db) }
   const catalog = createCatalog()
   const fakes: Fakes = { calls: [], routes: new Map(), containers: new Set(), ports: new Map([[shard(0), 11_000], [shard(1), 11_001]]), faults: new Map(), afterCall: () => undefined, repairs: [], ensured: {}, containerPort: 1 }
   const outcomes: string[] = []
