@@ -4,11 +4,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { decideAccess, isUnder, type AccessContext, type Identity } from './access.ts'
 import type { Identify } from './identify.ts'
 import type { Log } from './log.ts'
+import { createMcpEndpoint, MCP_PATH, type McpParts } from './mcp/mcp-endpoint.ts'
 import { withOffer } from './offers.ts'
 import { createOwnRequests } from './own-request.ts'
 import { createPassage, type PassageParts } from './passage.ts'
 import { answerRefusal, CORS_ORIGIN, REFUSALS, type Refusal } from './refusal.ts'
 import type { Target } from './request-target.ts'
+import { SQ_API } from '../core/phext-scope.ts'
 import type { TableKey } from './route-table.ts'
 import { createTransfers, EXPORT_PATH, IMPORT_PATH, type TransferParts } from './transfer/transfers.ts'
 import { speaksSq } from './upstream-head.ts'
@@ -20,11 +22,11 @@ const NO_PRODUCT = 'none'
 const PREFLIGHT = [
   ...CORS_ORIGIN,
   ...['Access-Control-Allow-Methods', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
-  ...['Access-Control-Allow-Headers', 'Authorization, Content-Type, If-None-Match, X-API-Key, X-SQ-API-Key'],
+  ...['Access-Control-Allow-Headers', 'Authorization, Content-Type, If-None-Match, X-API-Key, X-SQ-API-Key, MCP-Protocol-Version, Mcp-Method, Mcp-Name'],
   ...['Access-Control-Max-Age', '86400'],
 ]
 
-export interface DataPathParts extends PassageParts, Omit<TransferParts, 'admitOwn' | 'refuse'> {
+export interface DataPathParts extends PassageParts, Omit<TransferParts & McpParts, 'admitOwn' | 'refuse'> {
   readonly identify: Identify
   readonly usageReport: (entry: TableKey) => Promise<object>
   readonly log: Log
@@ -50,6 +52,7 @@ export function createDataPath(parts: DataPathParts): DataPath {
   const pass = createPassage(parts, refuse)
   const admitOwn = createOwnRequests(parts, refuse)
   const transfers = createTransfers({ ...parts, admitOwn, refuse })
+  const mcp = createMcpEndpoint({ ...parts, admitOwn, refuse })
 
   function refuse({ response, requestId, expectsContinue }: Incoming, plain: Refusal, entry?: TableKey): void {
     const refusal = withOffer(plain, entry?.route, routes.facts)
@@ -88,8 +91,10 @@ export function createDataPath(parts: DataPathParts): DataPath {
     const { request, target } = incoming
     if (identity.kind === 'refused') return refuse(incoming, identity.refusal, identity.entry)
     if (target.path === USAGE) return answerUsage(incoming, identity.entry)
-    const access = decideAccess(identity, { method: request.method!, target: target.full, path: target.path }, context)
+    // MCP is another way to what SQ's interface gives.
+    const access = decideAccess(identity, { method: request.method!, target: target.full, path: target.path === MCP_PATH ? SQ_API : target.path }, context)
     if (access.kind === 'refused') refuse(incoming, access.refusal, access.entry)
+    else if (target.path === MCP_PATH) mcp.handle(incoming, access)
     else if (isTransfer(target.path) && speaksSq(access.entry.route.api)) transfers.handle(incoming, access)
     else pass(incoming, access)
   }
@@ -113,7 +118,7 @@ export function createDataPath(parts: DataPathParts): DataPath {
   }
 
   const owns = (path: string): boolean =>
-    ALWAYS.some((api) => isUnder(path, api)) || path === USAGE || (routes.table?.apis.some((api) => isUnder(path, api)) ?? false)
+    ALWAYS.some((api) => isUnder(path, api)) || path === USAGE || path === MCP_PATH || (routes.table?.apis.some((api) => isUnder(path, api)) ?? false)
 
   return { owns, handle }
 }

@@ -82,10 +82,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const firstUse = createFirstUse({ socketPath: webSocketPath(home), now, log })
   const forward = createForwarder({ admission, settings, log, now: () => performance.now() })
   const clearance = createClearance({ routes, storage, versions })
+  const caller = createSqCaller({ clearance, forward, budget })
   const patience = createPatience()
   const dataPath = createDataPath({
     ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, log, now },
-    ...{ caller: createSqCaller({ clearance, forward, budget }), names: createPhextNames(home), openSpool: createSpools(path.join(folder, 'spool')), patience },
+    ...{ caller, named: caller.call, version, names: createPhextNames(home), openSpool: createSpools(path.join(folder, 'spool')), patience },
     reads: createReads(readCache, metrics.read),
     identify: createIdentify({ tokens: createTokens({ now, log }), failedAttempts: createFailedAttempts(failedAttemptsBuffer(), crypto.randomUUID(), () => performance.now()) }),
     usageReport: (entry) => accounting.usageReport(entry, routes.links),

@@ -14,6 +14,8 @@ const DELETE_CALL = `${SQ_API}delete`
 /** The gateway's own: a tenant's phexts as a whole. */
 const EXPORT = `${SQ_API}export`
 const IMPORT = `${SQ_API}import`
+/** Its tools ask for each phext that they touch. */
+const MCP = '/mcp'
 
 export interface Asked {
   readonly method: string
@@ -45,6 +47,7 @@ export function wholeRefusal({ narrower }: Pick<TableKey, 'narrower'>): Refusal 
 
 function sqRefusal(narrower: NarrowerKey, { method, target }: Asked): Refusal | undefined {
   const path = target.split('?', 1)[0]!
+  if (path === MCP) return undefined
   if (path === EXPORT) return wholeRefusal({ narrower })
   if (path === IMPORT) return writeRefusal({ narrower }) ?? wholeRefusal({ narrower })
   const call = readCall(method, target)

@@ -3,11 +3,12 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { onTestFinished } from 'vitest'
 import { shardName } from '../../controller/core/placement.ts'
-import type { Limits } from '../../controller/core/specs.ts'
+import type { KeyAccess, Limits } from '../../controller/core/specs.ts'
 import { shardFolders } from '../../controller/sq/files.ts'
 import { startSq } from '../sq/bundled/programs.ts'
 import { tempFolder } from '../support/temp.ts'
-import { makeKey, routeFor, startFixture, type Fixture, type RouteOptions } from './gateway-fixture.ts'
+import { waitFor } from '../support/wait.ts'
+import { digestOf, makeKey, routeFor, startFixture, type Fixture, type RouteOptions } from './gateway-fixture.ts'
 
 export type Who = 'a' | 'b'
 
@@ -19,6 +20,8 @@ export interface SqTenants extends Fixture {
   /** What lies on disk, by the phext's name. */
   onDisk(who: Who): Map<string, string>
   change(who: Who, route: RouteOptions): Promise<unknown>
+  /** A further key that may less. Resolves with it when it is in force. */
+  narrowKey(who: Who, access: KeyAccess): Promise<string>
 }
 
 export async function startSqTenants(limits: Partial<Record<Who, Limits>> = {}, home = tempFolder('tenants'), routes: Partial<Record<Who, RouteOptions>> = {}): Promise<SqTenants> {
@@ -44,5 +47,12 @@ export async function startSqTenants(limits: Partial<Record<Who, Limits>> = {}, 
       return new Map(phexts.map((file) => [file.slice(0, -'.phext'.length), readFileSync(path.join(folder(who), file), 'utf8')]))
     },
     change: (who, more) => fixture.writer.put([routeOf(who, more)]),
+    async narrowKey(who, access) {
+      const key = makeKey()
+      const route = routeOf(who, { instanceKey: keys[who] })
+      await fixture.writer.put([{ ...route, keys: [...route.keys, { id: 'k2', digest: digestOf(key), access }] }])
+      await waitFor(async () => (await fetch(`${fixture.url}/api/usage`, { headers: { Authorization: `Bearer ${key}` } })).status === 200, 'the key is in force')
+      return key
+    },
   }
 }

@@ -180,6 +180,19 @@ describe.skipIf(!has('sq'))('export and import', () => {
     await waitFor(async () => (await tenants.ask('a', '/api/v2/export?after=zzz')).status === 200, 'the place is free again')
   })
 
+  it('are not for keys that open some phexts only, and import not for one that reads', async () => {
+    const tenants = await startSqTenants()
+    await update(tenants, 'a', 'notes', '1.1.1/1.1.1/1.1.1', 'x')
+    const archive = await archiveOf(tenants, 'a')
+    const as = (key: string, target: string, init: RequestInit = {}) => fetch(`${tenants.url}${target}`, { ...init, headers: { Authorization: `Bearer ${key}` } })
+    const reader = await tenants.narrowKey('a', { readOnly: true })
+    expect((await as(reader, '/api/v2/export')).status).toBe(200)
+    expect((await as(reader, '/api/v2/import', { method: 'POST', body: archive as never })).status).toBe(403)
+    const narrow = await tenants.narrowKey('a', { phexts: ['notes'] })
+    expect((await as(narrow, '/api/v2/export')).status).toBe(403)
+    expect((await as(narrow, '/api/v2/import', { method: 'POST', body: archive as never })).status).toBe(403)
+  })
+
   it('never give one tenant what is another\'s', async () => {
     const tenants = await startSqTenants()
     await update(tenants, 'a', 'secret', '1.1.1/1.1.1/1.1.1', 'only of a')
