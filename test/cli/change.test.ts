@@ -84,7 +84,7 @@ describe('keys', () => {
     const key = await keyOf()
     expect(key).toMatch(/^pmb-v1-[0-9a-f]{40}$/)
     const { out } = await term.run('key', 'list', 'user001')
-    expect(out).toMatch(/^ID +KEY +STATE +CREATED/)
+    expect(out).toMatch(/^ID +KEY +STATE +MAY +CREATED/)
     expect(out).not.toContain(key)
     expect(term.git('log', '-p', '--all')).not.toContain(key)
   })

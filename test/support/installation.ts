@@ -50,7 +50,7 @@ export interface Installation {
   takenIn(revision: string): Promise<void>
   /** The rendered tenants.json of a shard. */
   tenantsJson(shard?: string): TenantsFile
-  /** The live keys of a tenant as SQ has them. */
+  /** The live keys of a tenant as SQ has them, without the gateway's own. */
   keysOf(tenant: string, shard?: string): string[]
   /** The SQ processes of this installation that run now. */
   sqs(): Promise<{ readonly pid: number; readonly port: number }[]>
@@ -59,7 +59,7 @@ export interface Installation {
 export interface TenantsFile {
   readonly max_tenants: number
   readonly default_quota_mb: number | null
-  readonly tenants: Readonly<Record<string, { readonly name: string; readonly data_dir: string; readonly quota_mb?: number | null }>>
+  readonly tenants: Readonly<Record<string, { readonly name: string; readonly data_dir: string; readonly key_id?: string; readonly quota_mb?: number | null }>>
 }
 
 /**
@@ -135,7 +135,7 @@ export function makeInstallation(home: string, environment: Record<string, strin
       await waitFor(async () => (await installation.overview()).revision === revision && (await installation.metric('tenantry_workqueue_depth')) === 0, `${revision} is taken in`, PATIENCE_MS)
     },
     tenantsJson: (shard = 'sq-000') => JSON.parse(readFileSync(tenantsJsonPath(home, shard), 'utf8')) as TenantsFile,
-    keysOf: (tenant, shard) => Object.entries(installation.tenantsJson(shard).tenants).flatMap(([key, { name }]) => (name === tenant ? [key] : [])),
+    keysOf: (tenant, shard) => Object.entries(installation.tenantsJson(shard).tenants).flatMap(([key, { name, key_id }]) => (name === tenant && key_id !== 'INSTANCE' ? [key] : [])),
     async sqs() {
       return (await listProcesses()).flatMap((process) => {
         const sq = sqOf(process)
