@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint'
 const ROOT = import.meta.dirname
 
 /** The files that may touch `process`: one for each program, and what only developers run. */
-const ENTRY_POINTS = ['controller/main.ts', 'controller/gateway/main.ts', 'controller/sq/bundled/main.ts']
+const ENTRY_POINTS = ['controller/main.ts', 'controller/gateway/main.ts', 'controller/gateway/thread.ts', 'controller/sq/bundled/main.ts']
 
 /** `core` imports `core` only: no adapter, no package, no builtin. */
 const coreImportsCore = {

@@ -15,6 +15,8 @@ export interface Settings {
   readonly masterKey: readonly MasterSecret[] | undefined
   readonly host: string
   readonly port: number
+  /** Threads of the gateway; undefined: as many as there are cores, at most eight. */
+  readonly gatewayWorkers: number | undefined
   readonly adminPort: number
   readonly publicUrl: string | undefined
   readonly adminToken: string | undefined
@@ -55,6 +57,7 @@ export function readSettings(environment: Environment, folder: string): Settings
     masterKey: read.parsed('TENANTRY_MASTER_KEY', parseMasterKey),
     host: read.text('HOST') ?? '127.0.0.1',
     port: read.port('PORT') ?? 8080,
+    gatewayWorkers: read.count('GATEWAY_WORKERS', 1, 64),
     adminPort: read.port('ADMIN_PORT') ?? 9090,
     publicUrl: read.url('PUBLIC_URL')?.replace(/\/+$/, ''),
     adminToken: read.secret('ADMIN_TOKEN', 16),

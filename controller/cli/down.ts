@@ -16,7 +16,7 @@ export async function down(context: CliContext): Promise<Answer> {
     await goneWithin(async () => !(await isController(run.pid)))
     ended.push('controller')
   }
-  if (await createGatewayProcess({ home, host: '', port: 0, version: '', command: [''], environment: {} }).stop()) ended.push('gateway')
+  if (await createGatewayProcess({ home, host: '', port: 0, workers: undefined, version: '', command: [''], environment: {} }).stop()) ended.push('gateway')
   const sqs = await sqsOf(home)
   for (const pid of sqs) {
     context.machine.kill(pid, 'SIGTERM')

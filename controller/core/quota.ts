@@ -10,6 +10,9 @@ export interface Periods {
   readonly day: string
   /** As in `2026-02`. */
   readonly month: string
+  /** Days and months since 1970: the same, as numbers. */
+  readonly dayNumber: number
+  readonly monthNumber: number
   readonly dayStartsAtMs: number
   /** The first instant of the next one. */
   readonly dayEndsAtMs: number
@@ -26,7 +29,8 @@ export function periodsAt(nowMs: number): Periods {
   const dayStartsAtMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate())
   const monthStartsAtMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1)
   const monthEndsAtMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1)
-  return { day, month: day.slice(0, 7), dayStartsAtMs, dayEndsAtMs: dayStartsAtMs + DAY_MS, monthEndsAtMs, monthSeconds: (monthEndsAtMs - monthStartsAtMs) / 1000 }
+  const [dayNumber, monthNumber] = [dayStartsAtMs / DAY_MS, (now.getUTCFullYear() - 1970) * 12 + now.getUTCMonth()]
+  return { day, month: day.slice(0, 7), dayNumber, monthNumber, dayStartsAtMs, dayEndsAtMs: dayStartsAtMs + DAY_MS, monthEndsAtMs, monthSeconds: (monthEndsAtMs - monthStartsAtMs) / 1000 }
 }
 
 /** The day that lies so many days before another. */

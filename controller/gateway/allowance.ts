@@ -4,20 +4,27 @@
  */
 import { takeOne, remainingNow } from '../core/gcra.ts'
 import { requestLimits, DAY_SECONDS, type Periods, type RequestLimits } from '../core/quota.ts'
-import type { Account, Ledger } from './ledger.ts'
 import { quotaUsed, rateExceeded } from './limit-refusals.ts'
 import type { Refusal } from './refusal.ts'
 import type { Links } from './route-log.ts'
 import type { TableRoute } from './route-table.ts'
+import type { TenantSlot, TenantSlots } from './shared/tenant-slots.ts'
+import type { Tallies } from './tallies.ts'
 
 export type Admission =
   /** `headers`: what the answer says about the limits; empty without limits. */
   | { readonly kind: 'admitted'; readonly headers: readonly string[]; readonly account: Account }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
+/** Whom a request was counted for. */
+export type Account = TenantSlot
+
+/** What a tenant has used, as read at one instant. */
+export type Used = Pick<TenantSlot, 'rate' | 'day' | 'month'>
+
 export interface RequestStanding {
   readonly limits: RequestLimits
-  readonly account: Account
+  readonly used: Used
   readonly periods: Periods
   /** How many would pass at once now; undefined without a rate. */
   readonly rateRemaining: number | undefined
@@ -31,10 +38,11 @@ export interface Allowance {
 }
 
 export interface AllowanceOptions {
-  readonly ledger: Ledger
+  readonly slots: TenantSlots
+  readonly periods: Tallies['periods']
   /** The calendar's time. */
   readonly nowMs: () => number
-  /** A clock that never jumps. */
+  /** A clock that never jumps, the same in all threads. */
   readonly steadyMs: () => number
 }
 
@@ -42,53 +50,82 @@ export interface AllowanceOptions {
 interface Known extends RequestLimits {
   readonly policy: string
   readonly month: string
+  readonly slot: TenantSlot
 }
 
-export function createAllowance({ ledger, nowMs, steadyMs }: AllowanceOptions): Allowance {
+type Verdict = { readonly kind: 'taken' } | { readonly kind: 'wait'; readonly waitMs: number } | { readonly kind: 'month' } | { readonly kind: 'day' }
+
+const TAKEN: Verdict = { kind: 'taken' }
+const MONTH_USED: Verdict = { kind: 'month' }
+const DAY_USED: Verdict = { kind: 'day' }
+
+export function createAllowance({ slots, periods: periodsAt, nowMs, steadyMs }: AllowanceOptions): Allowance {
   const known = new WeakMap<TableRoute, Known>()
 
   function limitsOf(route: TableRoute, periods: Periods): Known {
     let limits = known.get(route)
     if (limits?.month !== periods.month) {
       const worked = requestLimits(route.limits, route.fairUse)
-      limits = { ...worked, policy: policyOf(worked, periods), month: periods.month }
+      limits = { ...worked, policy: policyOf(worked, periods), month: periods.month, slot: slots.of(route.tenant) }
       known.set(route, limits)
     }
     return limits
   }
 
-  function admit(route: TableRoute, links: Links): Admission {
-    const now = nowMs()
-    const periods = ledger.periods(now)
-    const limits = limitsOf(route, periods)
-    const account = ledger.account(route.tenant)
-    const { rate, perDay, perMonth, policy } = limits
-    const steady = steadyMs()
-    const taken = rate && takeOne(account.rate, steady, rate)
-    const status = (): string[] => ['RateLimit-Policy', policy, 'RateLimit', statusOf(limits, account, periods, now, steady)]
-    const refuse = (refusal: Refusal): Admission => ({ kind: 'refused', refusal: { ...refusal, headers: status() } })
-    if (taken?.kind === 'wait') return refuse(rateExceeded(rate!, taken.waitMs, links))
-    if (perMonth !== undefined && account.month >= perMonth.value) return refuse(quotaUsed('requestsPerMonth', perMonth, account.month, periods.monthEndsAtMs, now, links))
-    if (perDay !== undefined && account.day >= perDay.value) return refuse(quotaUsed('requestsPerDay', perDay, account.day, periods.dayEndsAtMs, now, links))
-    if (taken !== undefined) account.rate = taken.state
-    account.day++
-    account.month++
-    return { kind: 'admitted', headers: policy === '' ? NO_HEADERS : status(), account }
-  }
-
   return {
-    admit,
-    giveBack(account) {
-      account.day = Math.max(0, account.day - 1)
-      account.month = Math.max(0, account.month - 1)
+    admit(route, links) {
+      const now = nowMs()
+      const periods = periodsAt(now)
+      const limits = limitsOf(route, periods)
+      const { rate, perDay, perMonth, policy, slot } = limits
+      const steady = steadyMs()
+      slot.lock()
+      slot.roll(periods)
+      const verdict = take(slot, limits, steady)
+      const used = { rate: slot.rate, day: slot.day, month: slot.month }
+      slot.unlock()
+      const headers = policy === '' ? NO_HEADERS : ['RateLimit-Policy', policy, 'RateLimit', statusOf(limits, used, periods, now, steady)]
+      const refuse = (refusal: Refusal): Admission => ({ kind: 'refused', refusal: { ...refusal, headers } })
+      switch (verdict.kind) {
+        case 'taken':
+          return { kind: 'admitted', headers, account: slot }
+        case 'wait':
+          return refuse(rateExceeded(rate!, verdict.waitMs, links))
+        case 'month':
+          return refuse(quotaUsed('requestsPerMonth', perMonth!, used.month, periods.monthEndsAtMs, now, links))
+        case 'day':
+          return refuse(quotaUsed('requestsPerDay', perDay!, used.day, periods.dayEndsAtMs, now, links))
+      }
+    },
+    giveBack(slot) {
+      slot.lock()
+      slot.day = Math.max(0, slot.day - 1)
+      slot.month = Math.max(0, slot.month - 1)
+      slot.unlock()
     },
     standing(route) {
-      const periods = ledger.periods(nowMs())
+      const periods = periodsAt(nowMs())
       const limits = limitsOf(route, periods)
-      const account = ledger.account(route.tenant)
-      return { limits, account, periods, rateRemaining: limits.rate && remainingNow(account.rate, steadyMs(), limits.rate) }
+      const { slot } = limits
+      slot.lock()
+      slot.roll(periods)
+      const used = { rate: slot.rate, day: slot.day, month: slot.month }
+      slot.unlock()
+      return { limits, used, periods, rateRemaining: limits.rate && remainingNow(used.rate, steadyMs(), limits.rate) }
     },
   }
+}
+
+/** From all limits or from none. The slot is locked. */
+function take(slot: TenantSlot, { rate, perDay, perMonth }: RequestLimits, steadyMs: number): Verdict {
+  const taken = rate && takeOne(slot.rate, steadyMs, rate)
+  if (taken?.kind === 'wait') return taken
+  if (perMonth !== undefined && slot.month >= perMonth.value) return MONTH_USED
+  if (perDay !== undefined && slot.day >= perDay.value) return DAY_USED
+  if (taken !== undefined) slot.rate = taken.state
+  slot.day++
+  slot.month++
+  return TAKEN
 }
 
 const NO_HEADERS: readonly string[] = []
@@ -104,11 +141,11 @@ function policyOf({ rate, perDay, perMonth }: RequestLimits, { monthSeconds }: P
 }
 
 /** Of each policy in force what remains, and in how many seconds it is whole again. */
-function statusOf({ rate, perDay, perMonth }: RequestLimits, account: Account, periods: Periods, nowMs: number, steadyMs: number): string {
+function statusOf({ rate, perDay, perMonth }: RequestLimits, used: Used, periods: Periods, nowMs: number, steadyMs: number): string {
   let text = ''
-  if (rate !== undefined) text = `"rate";r=${remainingNow(account.rate, steadyMs, rate)};t=${seconds(account.rate - steadyMs)}`
-  if (perDay !== undefined) text += `${text === '' ? '' : ', '}"day";r=${Math.max(0, perDay.value - account.day)};t=${seconds(periods.dayEndsAtMs - nowMs)}`
-  if (perMonth !== undefined) text += `${text === '' ? '' : ', '}"month";r=${Math.max(0, perMonth.value - account.month)};t=${seconds(periods.monthEndsAtMs - nowMs)}`
+  if (rate !== undefined) text = `"rate";r=${remainingNow(used.rate, steadyMs, rate)};t=${seconds(used.rate - steadyMs)}`
+  if (perDay !== undefined) text += `${text === '' ? '' : ', '}"day";r=${Math.max(0, perDay.value - used.day)};t=${seconds(periods.dayEndsAtMs - nowMs)}`
+  if (perMonth !== undefined) text += `${text === '' ? '' : ', '}"month";r=${Math.max(0, perMonth.value - used.month)};t=${seconds(periods.monthEndsAtMs - nowMs)}`
   return text
 }
 

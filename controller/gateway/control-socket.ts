@@ -11,7 +11,7 @@ const DRAIN_MS = 1_000
 
 export interface ControlSocketParts {
   readonly path: string
-  readonly state: () => object
+  readonly state: () => Promise<object>
   readonly metricsText: () => Promise<string>
   /** Called once for each `POST /stop`, after it was answered. */
   readonly onStop: () => void
@@ -27,7 +27,7 @@ export function createControlSocket({ path, state, metricsText, onStop }: Contro
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     switch (`${request.method} ${request.url}`) {
       case 'GET /':
-        return send(response, 200, 'application/json', JSON.stringify(state()))
+        return send(response, 200, 'application/json', JSON.stringify(await state()))
       case 'GET /metrics':
         return send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', await metricsText())
       case 'POST /stop':

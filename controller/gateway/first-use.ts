@@ -1,67 +1,25 @@
 /**
- * Tells the controller once that a new tenant's key did its first successful request: the last step of a purchase's timeline. Best
- * effort and off the request's way; when all tries fail, the tenant's next success begins again.
+ * Says that a tenant whose first successful request was not seen yet had one. Said again now and then for as long as its route asks for
+ * it: the coordinator reports it once, and may have failed to.
  */
-import { request } from 'node:http'
-import type { Log } from './log.ts'
-
-const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000]
-const MAX_PENDING = 10_000
-const ANSWER_TIMEOUT_MS = 5_000
+import type { TenantId } from '../core/specs.ts'
 
 export interface FirstUse {
-  succeeded(tenant: string): void
-  close(): void
+  succeeded(tenant: TenantId): void
 }
 
-export function createFirstUse({ socketPath, now, log }: { readonly socketPath: string; readonly now: () => Date; readonly log: Log }): FirstUse {
-  const reported = new Set<string>()
-  const timers = new Set<NodeJS.Timeout>()
-  let pending = 0
+const AGAIN_MS = 10_000
+const MOST_REMEMBERED = 10_000
 
-  function giveUp(tenant: string): void {
-    pending--
-    reported.delete(tenant)
-    log.warn({ tenant }, 'a first use could not be reported: the tenant\'s next request tries again')
-  }
-
-  function report(tenant: string, at: string, tries: number): void {
-    post(socketPath, JSON.stringify({ tenant, at }), (delivered) => {
-      const delay = RETRY_MS[tries]
-      if (delivered) pending--
-      else if (delay === undefined) giveUp(tenant)
-      else later(delay, () => report(tenant, at, tries + 1))
-    })
-  }
-
-  function later(delayMs: number, work: () => void): void {
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      work()
-    }, delayMs).unref()
-    timers.add(timer)
-  }
-
+export function createFirstUse({ send, steadyMs }: { readonly send: (tenant: TenantId) => void; readonly steadyMs: () => number }): FirstUse {
+  const saidAtMs = new Map<TenantId, number>()
   return {
     succeeded(tenant) {
-      if (reported.has(tenant) || pending >= MAX_PENDING) return
-      reported.add(tenant)
-      pending++
-      report(tenant, now().toISOString(), 0)
-    },
-    close() {
-      for (const timer of timers) clearTimeout(timer)
+      const now = steadyMs()
+      if (now - (saidAtMs.get(tenant) ?? -Infinity) < AGAIN_MS) return
+      if (saidAtMs.size >= MOST_REMEMBERED) saidAtMs.clear()
+      saidAtMs.set(tenant, now)
+      send(tenant)
     },
   }
-}
-
-function post(socketPath: string, body: string, done: (delivered: boolean) => void): void {
-  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body), Host: 'controller' }
-  const outgoing = request({ socketPath, method: 'POST', path: '/internal/first-use', headers, agent: false, timeout: ANSWER_TIMEOUT_MS }, (answer) => {
-    answer.resume()
-    done(answer.statusCode! < 300)
-  })
-  outgoing.on('timeout', () => outgoing.destroy(new Error('no answer in time')))
-  outgoing.on('error', () => done(false))
-  outgoing.end(body)
 }

@@ -1,11 +1,11 @@
-/** Writes each request of a known key into the ledger: what passed, what came of it, what was refused. */
+/** Counts each request of a known key: what passed, what came of it, what was refused. */
+import type { RefusalRecord } from '../store/usage.ts'
 import type { ForwardOutcome } from './forward.ts'
-import type { Account, Ledger } from './ledger.ts'
 import type { Metrics } from './metrics.ts'
-import { refusalRecord } from './refusal-log.ts'
 import type { Refusal } from './refusal.ts'
 import type { TableKey } from './route-table.ts'
-import type { Allowance } from './allowance.ts'
+import type { Account, Allowance } from './allowance.ts'
+import type { Tallies } from './tallies.ts'
 
 export interface Metering {
   /** Let through: counts at once. */
@@ -17,14 +17,14 @@ export interface Metering {
 }
 
 export interface MeteringOptions {
-  readonly ledger: Ledger
+  readonly tallies: Tallies
   readonly allowance: Allowance
   readonly metrics: Metrics
   readonly now: () => Date
 }
 
-export function createMetering({ ledger, allowance, metrics, now }: MeteringOptions): Metering {
-  const tallyOf = ({ id, route }: TableKey) => ledger.tally(route.tenant, id, now().getTime())
+export function createMetering({ tallies, allowance, metrics, now }: MeteringOptions): Metering {
+  const tallyOf = ({ id, route }: TableKey) => tallies.tally(route.tenant, id, now().getTime())
 
   return {
     passed(entry) {
@@ -43,7 +43,13 @@ export function createMetering({ ledger, allowance, metrics, now }: MeteringOpti
     },
     refused(requestId, refusal, entry) {
       if (entry !== undefined) tallyOf(entry).refused++
-      ledger.refused(refusalRecord(requestId, now(), refusal, entry))
+      tallies.refused(refusalRecord(requestId, now(), refusal, entry))
     },
   }
+}
+
+function refusalRecord(id: string, at: Date, refusal: Refusal, entry: TableKey | undefined): RefusalRecord {
+  const { status, code, detail, measured } = refusal
+  const { tenant, product, plan } = entry?.route ?? { tenant: '', product: '', plan: '' }
+  return { id, at: at.toISOString(), tenant, key: entry?.id ?? '', product, plan, status, code, detail, measured }
 }

@@ -29,8 +29,8 @@ export interface PublicServerParts {
 }
 
 export interface PublicServer {
-  /** Resolves with the port in use. */
-  listen(host: string, port: number): Promise<number>
+  /** Resolves with the port in use. `beside`: others may listen on the same one, and the system shares connections out. */
+  listen(host: string, port: number, beside: boolean): Promise<number>
   /** Takes no new connections, lets requests in flight end, cuts what is left after the limit. */
   drain(): Promise<void>
 }
@@ -83,7 +83,7 @@ export function createPublicServer(parts: PublicServerParts): PublicServer {
   server.on('connect', (_request, socket: Duplex) => onClientError(new Error('CONNECT'), socket))
 
   return {
-    listen: (host, port) => listenOn(server, host, port),
+    listen: (host, port, beside) => listenOn(server, host, port, beside),
     async drain() {
       draining = true
       parts.controlPlane.endStreams()
@@ -137,10 +137,10 @@ function clientErrorRefusal(code: string | undefined): Refusal {
   return REFUSALS.badRequest
 }
 
-function listenOn(server: Server, host: string, port: number): Promise<number> {
+function listenOn(server: Server, host: string, port: number, reusePort: boolean): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port, backlog: 1024 }, () => {
+    server.listen({ host, port, reusePort, backlog: 1024 }, () => {
       server.off('error', reject)
       const address = server.address()
       resolve(typeof address === 'object' && address !== null ? address.port : port)

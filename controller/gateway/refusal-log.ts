@@ -1,16 +1,8 @@
 /**
- * The refusals that people ask about: how one is remembered, found again by the id in its answer, and told in words. Reads HOME's
- * usage.db beside a running gateway; writes only through the gateway's ledger.
+ * The refusals that people ask about: found again by the id in its answer, and told in words. Reads HOME's usage.db beside a running
+ * gateway and never writes.
  */
 import { readUsage, usagePath, type RefusalRecord } from '../store/usage.ts'
-import type { Refusal } from './refusal.ts'
-import type { TableKey } from './route-table.ts'
-
-export function refusalRecord(id: string, at: Date, refusal: Refusal, entry: TableKey | undefined): RefusalRecord {
-  const { status, code, detail, measured } = refusal
-  const { tenant, product, plan } = entry?.route ?? { tenant: '', product: '', plan: '' }
-  return { id, at: at.toISOString(), tenant, key: entry?.id ?? '', product, plan, status, code, detail, measured }
-}
 
 /** Undefined where no such refusal is remembered: the newest 10,000 are, of a flood only the first of each second. */
 export function findRefusal(home: string, id: string): RefusalRecord | undefined {

@@ -24,7 +24,7 @@ export interface GatewaySettings {
   readonly queuePerUpstream: number
   readonly controlAnswerTimeoutMs: number
   readonly drainMs: number
-  /** What a kill may lose of the counts. */
+  /** How often a worker posts what it counted, which is written down at once: what a kill may lose. */
   readonly usageFlushMs: number
 }
 
@@ -44,5 +44,5 @@ export const DEFAULT_SETTINGS: GatewaySettings = Object.freeze({
   queuePerUpstream: 2_000,
   controlAnswerTimeoutMs: 60_000,
   drainMs: 10_000,
-  usageFlushMs: 1_000,
+  usageFlushMs: 500,
 })

@@ -7,11 +7,11 @@ import path from 'node:path'
 export const GATEWAY_PROTOCOL = 1
 
 const CORE_FILES = ['key-format', 'route', 'gcra', 'quota', 'coordinate', 'sq-call', 'growth'].map((name) => `../core/${name}.ts`)
-const OTHER_FILES = ['../store/usage.ts']
+const OTHER_FILES = ['../store/usage.ts', '../store/db.ts', '../sq/files.ts']
 
 /** The same for the same files, on any machine: a controller that finds another one running replaces it. */
 export async function gatewayVersion(): Promise<string> {
-  const own = (await readdir(import.meta.dirname)).filter((name) => name.endsWith('.ts'))
+  const own = (await readdir(import.meta.dirname, { recursive: true })).filter((name) => name.endsWith('.ts'))
   const digest = createHash('sha256')
   for (const name of [...own, ...CORE_FILES, ...OTHER_FILES].sort()) digest.update(`${name}\n`).update(await readFile(path.join(import.meta.dirname, name)))
   return `${GATEWAY_PROTOCOL}-${digest.digest('hex').slice(0, 12)}`

@@ -11,6 +11,7 @@ import type { Links } from '../../controller/gateway/route-log.ts'
 import { createRouteWriter, type RouteWriter } from '../../controller/gateway/route-writer.ts'
 import type { GatewaySettings } from '../../controller/gateway/settings.ts'
 import { routesFolder } from '../../controller/gateway/sockets.ts'
+import { startWorker } from '../../controller/gateway/worker.ts'
 import { tempFolder } from '../support/temp.ts'
 import { waitFor } from '../support/wait.ts'
 
@@ -47,7 +48,7 @@ export function recordingLog(lines: string[]) {
 }
 
 /** Ends with the test. */
-export async function startFixture(routes: readonly Route[], settings: Partial<GatewaySettings> = {}, home = tempFolder('gateway'), now = (): Date => new Date(), facts: Partial<HeaderFacts> = {}): Promise<Fixture> {
+export async function startFixture(routes: readonly Route[], settings: Partial<GatewaySettings> = {}, home = tempFolder('gateway'), now = (): Date => new Date(), facts: Partial<HeaderFacts> = {}, workers = 0, port = 0): Promise<Fixture> {
   const writer = createRouteWriter(routesFolder(home), { facts: () => ({ links: LINKS, ...facts }), now: () => new Date() })
   await writer.load()
   await writer.replaceAll(routes)
@@ -55,12 +56,14 @@ export async function startFixture(routes: readonly Route[], settings: Partial<G
   const gateway = await startGateway({
     home,
     host: '127.0.0.1',
-    port: 0,
+    port,
+    ...(workers === 0 ? { workers: 1, serveHere: startWorker } : { workers }),
     pid: process.pid,
     version: '1-test',
     idPrefix: 'test',
     settings: { drainMs: 500, ...settings },
     now,
+    steadyMs: () => performance.now(),
     log: recordingLog(log),
     onStop: () => undefined,
   })

@@ -14,6 +14,7 @@ export interface GatewayStatus {
   readonly version: string
   readonly host: string
   readonly port: number
+  readonly workers: number
 }
 
 export interface GatewayProcess {
@@ -27,6 +28,8 @@ export interface GatewayProcessOptions {
   readonly home: string
   readonly host: string
   readonly port: number
+  /** Undefined: as many as the gateway thinks right. */
+  readonly workers: number | undefined
   readonly version: string
   /** The program: node and the gateway's entry point. */
   readonly command: readonly [string, ...string[]]
@@ -55,7 +58,7 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
 
   async function look(): Promise<GatewayStatus & { action: 'none' | 'adopted' | 'started' }> {
     const running = await ask(socket, 'GET', '/')
-    if (running !== undefined && running.version === options.version && (options.port === 0 || running.port === options.port)) {
+    if (running !== undefined && running.version === options.version && (options.port === 0 || running.port === options.port) && (options.workers === undefined || running.workers === options.workers)) {
       const action = known === running.pid ? 'none' : 'adopted'
       known = running.pid
       lastPort = running.port
@@ -79,7 +82,8 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const log = openSync(path.join(folder, 'gateway.log'), 'a', 0o600)
     const [program, ...first] = options.command
-    const child = spawn(program, [...first, '--home', options.home, '--host', options.host, '--port', String(lastPort)], { detached: true, stdio: ['ignore', log, log], env: options.environment })
+    const workers = options.workers === undefined ? [] : ['--workers', String(options.workers)]
+    const child = spawn(program, [...first, '--home', options.home, '--host', options.host, '--port', String(lastPort), ...workers], { detached: true, stdio: ['ignore', log, log], env: options.environment })
     closeSync(log)
     child.unref()
     let ended: string | undefined
