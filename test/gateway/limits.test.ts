@@ -12,7 +12,7 @@ async function setUp(limits: Limits, { settings, now, ...route }: RouteOptions &
   const key = makeKey()
   const upstream = await startUpstream(sqLike('stored'))
   const at = { upstream: { host: '127.0.0.1', port: upstream.port } }
-  const fixture = await startFixture([routeFor('user001', key, { ...at, limits, ...route })], settings, undefined, now)
+  const fixture = await startFixture([routeFor('user001', key, { ...at, limits, ...route })], { readCacheBytes: 0, ...settings }, undefined, now)
   const call = (path = SELECT, init: RequestInit = {}) => fetch(`${fixture.url}${path}`, { ...init, headers: { Authorization: `Bearer ${key}`, ...(init.headers as Record<string, string>) } })
   const change = (next: Limits, more: RouteOptions = {}) => fixture.writer.put([routeFor('user001', key, { ...at, limits: next, ...route, ...more })])
   const usage = async () => (await (await call('/api/usage')).json()) as Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any

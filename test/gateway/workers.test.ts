@@ -31,7 +31,7 @@ function ask(port: number, key: string, path = SELECT): Promise<{ status: number
 async function setUp(limits: Limits, workers = 3) {
   const key = makeKey()
   const upstream = await startUpstream(sqLike('stored'))
-  const fixture = await startFixture([routeFor('user001', key, { upstream: { host: '127.0.0.1', port: upstream.port }, limits })], {}, undefined, undefined, undefined, workers)
+  const fixture = await startFixture([routeFor('user001', key, { upstream: { host: '127.0.0.1', port: upstream.port }, limits })], { readCacheBytes: 0 }, undefined, undefined, undefined, workers)
   const { port } = fixture.gateway
   const many = (count: number) => Promise.all(Array.from({ length: count }, () => ask(port, key)))
   return { ...fixture, key, upstream, port, many, ask: (path?: string) => ask(port, key, path) }
