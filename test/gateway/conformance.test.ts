@@ -49,7 +49,7 @@ function readPlain(bytes: Buffer): Plain | undefined {
   const command = pathOnly.startsWith('/api/v2/') ? COMMANDS.find((each) => pathOnly.startsWith(each, 8)) : undefined
   const keys = headers.flatMap((each) => {
     const [name, value] = [each.slice(0, each.indexOf(':')).toLowerCase(), each.slice(each.indexOf(':') + 1).trim()]
-    return name === 'authorization' || name === 'x-sq-api-key' ? [value.replace(/^bearer +/i, '')] : []
+    return name === 'authorization' ? [value.replace(/^bearer +/i, '')] : name === 'x-sq-api-key' ? [value] : []
   })
   return { method, path: pathOnly, command: command ?? '', p: parameters.get('p') ?? '', c: parameters.get('c'), keys: new Set(keys) }
 }
@@ -67,10 +67,11 @@ const hasNameAsCoordinate = ({ command, c }: Plain): boolean => AT_COORDINATE.in
 const isUnder = (api: string, at: string): boolean => at.startsWith(api) || at === api.slice(0, -1)
 
 /** Where the gateway answers for itself, by its stable code: for which requests it may, and why that is not as with SQ. */
-const REFUSED: Readonly<Record<string, { readonly when: (request: Plain) => boolean; readonly why: string }>> = {
+const REFUSED: Readonly<Record<string, { readonly when: (request: Plain, right: readonly string[]) => boolean; readonly why: string }>> = {
   'key-missing': { when: ({ keys }) => [...keys].every((key) => key === ''), why: 'SQ says 401 too, in other words' },
   'key-malformed': { when: () => true, why: 'SQ says 401 too: the checksum spares the look-up' },
   'key-invalid': { when: () => true, why: 'SQ says 401 too' },
+  'too-many-failed-attempts': { when: ({ keys }, right) => !right.some((key) => keys.has(key)), why: 'SQ lets anybody guess for ever' },
   'keys-conflict': { when: ({ keys }) => keys.size > 1, why: 'SQ takes the first one, so that it is chance whose memory is meant' },
   'coordinate-out-of-range': { when: ({ command, c }) => command === 'delta' || (AT_COORDINATE.includes(command) && c !== undefined && isOutside(c)), why: 'SQ stores each number as that many bytes, reads 1000 and up as 999, 0 as 1, and a delta never ends' },
   'coordinate-not-numeric': { when: hasNameAsCoordinate, why: 'on SQ names share scrolls' },
@@ -131,7 +132,7 @@ describe.skipIf(!has('sq'))('the same as SQ', () => {
       const code = head ? undefined : refusalCode(answer)
       if (code !== undefined) {
         count(code)
-        expect(REFUSED[code]?.when(request), `${which}: refused with ${code}`).toBe(true)
+        expect(REFUSED[code]?.when(request, right), `${which}: refused with ${code}`).toBe(true)
         // SQ minds an unknown method before a wrong key, and reloads for anybody on its machine.
         const needsKey = /^(GET|POST)$/.test(request.method) && !request.path.startsWith('/api/v2/reload')
         if (UNAUTHENTICATED.includes(code) && needsKey) expect((await say(straight.sq.port, { bytes })).answers[0]!.status, which).toBe(answer.status)
