@@ -3,10 +3,13 @@
  * reads or writes sees that the controller was killed or is gone, and a restart of SQ costs readers time and nothing else.
  */
 import { spawn } from 'node:child_process'
+import { request } from 'node:http'
+import { availableParallelism, loadavg } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { controlGet } from '../gateway/control-client.ts'
 import { makeInstallation } from '../support/installation.ts'
+import { cloneRepository } from '../support/repository.ts'
 import { tempFolder } from '../support/temp.ts'
 import { waitFor } from '../support/wait.ts'
 import { startLoad, storeShared, type Load } from './load.ts'
@@ -14,6 +17,7 @@ import { statusOf, store } from './requests.ts'
 
 const GATEWAY = path.resolve(import.meta.dirname, '../../controller/gateway/main.ts')
 const TEXT = 'a memory'
+const FILE = 'tenants/sq/000/user001.yaml'
 
 const installation = makeInstallation(path.join(tempFolder(), 'home'), {}, afterAll)
 let key: string
@@ -86,4 +90,57 @@ it('a restart of SQ under load costs waiting, not failed reads', async () => {
   }
   await running.stop()
   expect(running.failures).toEqual([])
+})
+
+/** Each over a connection of its own: the kernel spreads them over the gateway's workers. */
+function statusesOverNewConnections(secret: string, count = 12): Promise<number[]> {
+  const one = (): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const asked = request(`${baseUrl}/api/v2/version`, { agent: false, headers: { authorization: `Bearer ${secret}` } }, (answer) => {
+        answer.resume()
+        resolve(answer.statusCode!)
+      })
+      asked.on('error', reject)
+      asked.end()
+    })
+  return Promise.all(Array.from({ length: count }, one))
+}
+
+/** On a machine that has no more to do than it can; otherwise everything takes its turn. */
+const secondMs = (): number => 1_000 * Math.max(1, loadavg()[0]! / availableParallelism())
+
+/** Every new connection is answered so within a second, and stays so. A key that opens nothing is refused with 429 after a while. */
+async function everywhere(secret: string, ...wanted: readonly number[]): Promise<void> {
+  const all = async (): Promise<boolean> => (await statusesOverNewConnections(secret)).every((status) => wanted.includes(status))
+  await waitFor(all, `${wanted.join(' or ')} over every connection`, secondMs())
+  for (let n = 0; n < 3; n++) expect(await all()).toBe(true)
+}
+
+describe('a change reaches every worker within a second of its commit', () => {
+  it('of a key', async () => {
+    const { key: made, id } = await installation.json<{ key: string; id: string }>('key', 'rotate', 'user004')
+    await everywhere(made, 200)
+    await installation.json('key', 'revoke', 'user004', id)
+    await everywhere(made, 401, 429)
+  })
+
+  it('of a state', async () => {
+    const clone = cloneRepository(path.join(installation.home, 'tenants.git'))
+    clone.edit(FILE, (text) => text.replace('state: active', 'state: suspended'))
+    clone.push('suspend ada')
+    await everywhere(key, 402)
+    clone.edit(FILE, (text) => text.replace('state: suspended', 'state: active'))
+    clone.push('serve ada again')
+    await everywhere(key, 200)
+  })
+
+  it('of a limit', async () => {
+    const clone = cloneRepository(path.join(installation.home, 'tenants.git'))
+    clone.edit(FILE, (text) => text.replace('    storageMb:', '    requestsPerDay: 1\n    storageMb:'))
+    clone.push('one request a day')
+    await everywhere(key, 429)
+    clone.edit(FILE, (text) => text.replace('requestsPerDay: 1\n', 'requestsPerDay: 1000000\n'))
+    clone.push('more requests')
+    await everywhere(key, 200)
+  })
 })
