@@ -8,6 +8,7 @@ export type SqCommand = (typeof SQ_COMMANDS)[number]
 /** None begins another one. */
 const SQ_COMMANDS = ['load', 'select', 'insert', 'update', 'where', 'delete', 'status', 'checksum', 'toc', 'get', 'delta', 'version', 'json-export', 'query'] as const
 const BY_POST: ReadonlySet<SqCommand> = new Set(['insert', 'update', 'where', 'delta', 'query'])
+const DELETE_CALL = '/api/v2/delete'
 const NOT_BY_GET: ReadonlySet<SqCommand> = new Set(['where'])
 const SQ_API = '/api/v2/'
 
@@ -23,6 +24,7 @@ export interface SqCall {
 
 /** `target`: path and query as they came, a character for each byte. Undefined for what SQ answers with 400 or 404 by itself. */
 export function readSqCall(method: string, target: string): SqCall | undefined {
+  if (isDeletion(method, target)) return readSqCall('GET', target)
   const post = method === 'POST'
   if (!post && method !== 'GET' && method !== 'HEAD') return undefined
   if (!target.startsWith(SQ_API)) return undefined
@@ -30,6 +32,11 @@ export function readSqCall(method: string, target: string): SqCall | undefined {
   if (command === undefined || (post ? !BY_POST.has(command) : NOT_BY_GET.has(command))) return undefined
   const { p = '', c, s = '', content } = readParameters(target)
   return { command, phext: p, coordinate: c, text: (post ? content : undefined) ?? s }
+}
+
+/** Clients in the field delete with DELETE or POST, which SQ does not know: both mean what GET means to it. */
+export function isDeletion(method: string, target: string): boolean {
+  return (method === 'DELETE' || method === 'POST') && (target === DELETE_CALL || target.startsWith(`${DELETE_CALL}?`))
 }
 
 type Parameters = Partial<Record<'p' | 'c' | 's' | 'content', string>>

@@ -16,6 +16,8 @@ export type Access =
   | { readonly kind: 'granted'; readonly key: string; readonly entry: TableKey; readonly upstream: Upstream }
   | Refused
 
+export type Granted = Extract<Access, { kind: 'granted' }>
+
 export type Identity = { readonly kind: 'known'; readonly key: string; readonly entry: TableKey } | Refused
 
 /** `entry` is there where the key is known. */

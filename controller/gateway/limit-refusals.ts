@@ -72,8 +72,8 @@ export function deltaOutside({ line, dimension, number }: DeltaFault): Refusal {
 export const COORDINATE_NOT_NUMERIC: Refusal = {
   status: 400,
   code: 'coordinate-not-numeric',
-  title: 'The coordinate is not nine numbers',
-  detail: 'SQ reads words as numbers in a way in which different names share one scroll, so that writing would overwrite something else. Write to nine numbers from 1 to 999, as in c=1.1.1/1.1.1/1.1.1.',
+  title: 'The coordinate is neither nine numbers nor a name',
+  detail: 'With fewer or more than nine numbers, SQ would write where something else may be. Write to nine numbers from 1 to 999, as in c=1.1.1/1.1.1/1.1.1, or to a name with at least one part that is no number, as in c=user.name.',
 }
 
 export const PHEXT_NAME_UNUSABLE: Refusal = {

@@ -1,42 +1,56 @@
 /** How a read of SQ is answered: from memory where that is exact, otherwise by SQ, held until it is whole where it is small. */
-import type { AnswerWriterOptions } from './answer-writer.ts'
-import { toClient } from './answer-writer.ts'
+import { toClient, type AnswerWriterOptions } from './answer-writer.ts'
 import type { Destination } from './destination.ts'
-import type { ReadCache } from './read-cache.ts'
-import type { TableRoute } from './route-table.ts'
-import { isKeepable, type CheckedCall } from './sq-guard.ts'
-import { answerWhole, toClientWhole, type Answered } from './whole-answer.ts'
-
-export interface Reading {
-  readonly route: TableRoute
-  readonly target: string
-  readonly method: string
-  readonly ifNoneMatch: string | undefined
-}
-
-type AskedFor = Pick<AnswerWriterOptions, 'response' | 'requestId' | 'limitHeaders'>
+import { NAME_UNKNOWN } from './names/name-refusals.ts'
+import type { HeldRead, Passed } from './passed.ts'
+import type { Expected, ReadCache } from './read-cache.ts'
+import { answerRefusal } from './refusal.ts'
+import { answerWhole, textAnswer, toClientWhole, type Answered, type Asking } from './whole-answer.ts'
 
 export interface Reads {
   /** Undefined where SQ has to be asked. */
-  answer(reading: Reading, client: AskedFor): Answered | undefined
+  answer(passed: Passed): Answered | undefined
+  /** Before SQ is asked, for an answer that depends on these phexts alone. */
+  expect(passed: Passed, phexts: readonly string[]): Expected | undefined
   /** Where SQ's answer goes. */
-  destination(reading: Reading, checked: CheckedCall, options: AnswerWriterOptions): Destination
+  destination(passed: Passed, held: HeldRead, options: AnswerWriterOptions): Destination
+  /** An answer that the gateway made out of several of SQ's. */
+  give(passed: Passed, expected: Expected | undefined, body: Buffer): Answered
 }
 
 export function createReads(cache: ReadCache, count: (result: 'hit' | 'miss') => void): Reads {
   return {
-    answer({ route, target, method, ifNoneMatch }, { response, requestId, limitHeaders }) {
-      const kept = cache.find(route, target)
+    answer(passed) {
+      const { incoming, access } = passed
+      const kept = cache.find(access.entry.route, incoming.target.full)
       if (kept === undefined) return undefined
       count('hit')
-      return answerWhole(response, kept, { method, ifNoneMatch, requestId, limitHeaders })
+      return answerWhole(incoming.response, kept, askingOf(passed))
     },
-    destination({ route, target, method, ifNoneMatch }, { call }, options) {
-      if (!isKeepable(call.command)) return toClient(options)
+    expect({ incoming, access }, phexts) {
       count('miss')
-      const { requestId, limitHeaders } = options
-      const expected = cache.expect(route, target, [call.phext])
-      return toClientWhole(options, { method, ifNoneMatch, requestId, limitHeaders }, (answer) => expected?.keep(answer))
+      return cache.expect(access.entry.route, incoming.target.full, phexts)
+    },
+    destination(passed, { expected, byName }, options) {
+      if (options.response.destroyed) return toClient(options)
+      return toClientWhole(options, askingOf(passed), {
+        keep: (answer) => expected?.keep(answer),
+        ...(byName && { nothing: () => answerNothing(passed) }),
+      })
+    },
+    give(passed, expected, body) {
+      const answer = textAnswer(body)
+      expected?.keep(answer)
+      return answerWhole(passed.incoming.response, answer, askingOf(passed))
     },
   }
+}
+
+/** Nothing is stored under the name: a request like any other, which counts. */
+export function answerNothing({ incoming, limitHeaders }: Passed): Answered {
+  return { status: NAME_UNKNOWN.status, bytesOut: answerRefusal(incoming.response, { ...NAME_UNKNOWN, headers: limitHeaders }, incoming.requestId) }
+}
+
+function askingOf({ incoming: { request, requestId }, limitHeaders }: Passed): Asking {
+  return { method: request.method!, ifNoneMatch: request.headers['if-none-match'], requestId, limitHeaders }
 }

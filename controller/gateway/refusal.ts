@@ -38,10 +38,13 @@ export function problemHeaders({ retryAfterSeconds, headers }: Refusal, requestI
   return [...fixed, ...CORS_ORIGIN, ...CORS_EXPOSED, ...retry, ...(headers ?? [])]
 }
 
-export function answerRefusal(response: ServerResponse, refusal: Refusal, requestId: string): void {
+/** Returns how many bytes of body were sent. */
+export function answerRefusal(response: ServerResponse, refusal: Refusal, requestId: string): number {
   const body = problemBody(refusal, requestId)
-  response.writeHead(refusal.status, problemHeaders(refusal, requestId, Buffer.byteLength(body)))
+  const bytes = Buffer.byteLength(body)
+  response.writeHead(refusal.status, problemHeaders(refusal, requestId, bytes))
   response.end(body)
+  return bytes
 }
 
 /** For requests that Node could not parse: there is no response object, only the connection, which is closed afterwards. */

@@ -7,6 +7,7 @@ import type { AnswerWriter, Destination } from './destination.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import type { Clearance } from './clearance.ts'
 import type { ForwardJob, ForwardOutcome } from './forward.ts'
+import { COORDINATE_NOT_NUMERIC } from './limit-refusals.ts'
 import type { Granted } from './passage.ts'
 import { REFUSALS, type Refusal } from './refusal.ts'
 import { checkSqHead } from './sq-guard.ts'
@@ -53,6 +54,8 @@ export function createSqCaller({ clearance, forward, budget }: SqCallerParts): S
     const { route } = entry
     const head = checkSqHead(method, target)
     if (head.kind === 'refused') return Promise.resolve(refused(head.refusal))
+    // Names are translated before.
+    if (head.kind === 'named') return Promise.resolve(refused(COORDINATE_NOT_NUMERIC))
     const pieces = body.length === 0 ? [] : [body]
     return new Promise((resolve) => {
       clearance({ route, access, checked: head.checked, pieces, bytes: body.length, loadsAfterwards: options.loadsAfterwards === true }, (cleared) => {

@@ -1,9 +1,11 @@
 /**
  * What a request to SQ may be, before SQ sees it: coordinates that it can store and read back, names that can be files, `delta` bodies
- * that end. Reading at coordinates made of words stays as it is with SQ; writing there is refused, since names share scrolls.
+ * that end. Names in the place of a coordinate are told apart; what is neither name nor nine numbers stays as it is with SQ for reading, and is
+ * refused for writing, since different ones share a scroll.
  */
 import { isUtf8 } from 'node:buffer'
 import { checkCoordinate, findDeltaFault, type Coordinate } from '../core/coordinate.ts'
+import { isName } from '../core/named-scroll.ts'
 import { greatestGrowth, storedBytes } from '../core/growth.ts'
 import { isForbiddenPhext, isStorablePhext, readSqCall, type SqCall, type SqCommand } from '../core/sq-call.ts'
 import { COORDINATE_NOT_NUMERIC, coordinateOutside, deltaOutside, PHEXT_NAME_UNUSABLE } from './limit-refusals.ts'
@@ -17,6 +19,8 @@ export interface CheckedCall {
 export type HeadCheck =
   /** `checked` is undefined for what touches no phext: SQ refuses it by itself. */
   | { readonly kind: 'pass'; readonly checked: CheckedCall | undefined }
+  /** At a name in the place of a coordinate: to be translated first. */
+  | { readonly kind: 'named'; readonly call: SqCall; readonly name: string }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 const AT_COORDINATE: ReadonlySet<SqCommand> = new Set(['select', 'insert', 'update', 'delete'])
@@ -40,6 +44,7 @@ export function checkSqHead(method: string, target: string): HeadCheck {
     case 'outside':
       return { kind: 'refused', refusal: coordinateOutside(check.dimension, check.number) }
     case 'words':
+      if (isName(call.coordinate!)) return { kind: 'named', call, name: call.coordinate! }
       return writes(call.command) ? { kind: 'refused', refusal: COORDINATE_NOT_NUMERIC } : { kind: 'pass', checked: { call, coordinate: undefined } }
     case 'absent':
       return { kind: 'pass', checked: { call, coordinate: undefined } }

@@ -52,13 +52,19 @@ export function matches(ifNoneMatch: string, etag: string): boolean {
   return false
 }
 
-/** A client whose answer is held until it is whole, where that is possible; `keep` gets it then. */
-export function toClientWhole(options: AnswerWriterOptions, asking: Asking, keep: (answer: KeptAnswer) => void): Destination {
-  const direct = toClient(options)
-  return { ...direct, writer: () => createWholeWriter(options.response, direct.writer(), asking, keep) }
+export interface WhenWhole {
+  readonly keep: (answer: KeptAnswer) => void
+  /** Answers in place of an empty body. */
+  readonly nothing?: () => Answered
 }
 
-function createWholeWriter(response: ServerResponse, direct: AnswerWriter, asking: Asking, keep: (answer: KeptAnswer) => void): AnswerWriter {
+/** A client whose answer is held until it is whole, where that is possible. */
+export function toClientWhole(options: AnswerWriterOptions, asking: Asking, when: WhenWhole): Destination {
+  const direct = toClient(options)
+  return { ...direct, writer: () => createWholeWriter(options.response, direct.writer(), asking, when) }
+}
+
+function createWholeWriter(response: ServerResponse, direct: AnswerWriter, asking: Asking, { keep, nothing }: WhenWhole): AnswerWriter {
   let held: AnswerHead | undefined
   let text = ''
   let answered: Answered | undefined
@@ -71,6 +77,10 @@ function createWholeWriter(response: ServerResponse, direct: AnswerWriter, askin
       if (held === undefined) return direct.body(bytes, last)
       text += bytes.toString('latin1')
       if (!last) return true
+      if (text === '' && nothing !== undefined) {
+        answered = nothing()
+        return true
+      }
       const whole = wholeAnswer(held, text)
       keep(whole)
       answered = answerWhole(response, whole, asking)
@@ -89,6 +99,11 @@ function isPlain({ status, headers, length }: AnswerHead): boolean {
   if (status !== 200 || length === undefined || length > LARGEST_WHOLE_BYTES) return false
   for (let at = 0; at < headers.length; at += 2) if (!PLAIN.has(headers[at]!.toLowerCase())) return false
   return true
+}
+
+/** As if SQ had answered so. */
+export function textAnswer(body: Buffer): KeptAnswer {
+  return wholeAnswer({ status: 200, headers: CORS_ORIGIN, length: body.length }, body.toString('latin1'))
 }
 
 function wholeAnswer(head: AnswerHead, body: string): KeptAnswer {

@@ -17,6 +17,10 @@ import type { Log } from './log.ts'
 import { createLine, type Line, type Post } from './messages.ts'
 import { createMetering } from './metering.ts'
 import { createMetrics } from './metrics.ts'
+import { createHasPhext } from './names/has-phext.ts'
+import { createNamedCall } from './names/named-call.ts'
+import { createNamedPassage } from './names/named-passage.ts'
+import { createNames } from './names/names.ts'
 import { createPublicServer, type PublicServer } from './public-server.ts'
 import { createReadCache } from './read-cache.ts'
 import { createReads } from './reads.ts'
@@ -129,11 +133,13 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const forward = createForwarder({ admission, settings, log, now: () => performance.now() })
   const clearance = createClearance({ routes, storage, versions })
   const caller = createSqCaller({ clearance, forward, budget })
+  const names = createNames({ caller, versions, hasPhext: createHasPhext(home) })
+  const reads = createReads(readCache, metrics.read)
   const patience = createPatience()
   const dataPath = createDataPath({
     ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, log, now },
-    ...{ caller, named: caller.call, version: plan.version, names: createPhextNames(home), openSpool: createSpools(path.join(routesFolder(home), 'spool')), patience },
-    reads: createReads(readCache, metrics.read),
+    ...{ caller, byName: createNamedPassage({ names, caller, expect: reads.expect }), named: createNamedCall({ names, caller }), version: plan.version, names: createPhextNames(home), openSpool: createSpools(path.join(routesFolder(home), 'spool')), patience },
+    reads,
     identify: createIdentify({ tokens: createTokens({ now, log }), failedAttempts: createFailedAttempts(buffers.failedAttempts, plan.salt, steadyMs) }),
     async usageReport(entry) {
       const figures = await line.ask('usage', usageAsked(entry.route, tallies.periods(nowMs())))

@@ -9,9 +9,13 @@ describe('a call to SQ', () => {
     expect(readSqCall('POST', '/api/v2/updateanything/at/all?p=a')).toMatchObject({ command: 'update', phext: 'a', coordinate: undefined })
     expect(readSqCall('GET', '/api/v2/insert')).toEqual({ command: 'insert', phext: '', coordinate: undefined, text: '' })
     expect(readSqCall('HEAD', '/api/v2/select?p=a')).toMatchObject({ command: 'select' })
-    for (const [method, target] of [['POST', '/api/v2/select'], ['GET', '/api/v2/where'], ['DELETE', '/api/v2/delete'], ['GET', '/api/v2/%69nsert?s=x'], ['GET', '/api/v2/Insert?s=x'], ['GET', '/x?/api/v2/insert']] as const) {
+    for (const [method, target] of [['POST', '/api/v2/select'], ['GET', '/api/v2/where'], ['DELETE', '/api/v2/select'], ['PUT', '/api/v2/delete'], ['DELETE', '/api/v2/deleted'], ['GET', '/api/v2/%69nsert?s=x'], ['GET', '/api/v2/Insert?s=x'], ['GET', '/x?/api/v2/insert']] as const) {
       expect(readSqCall(method, target)).toBeUndefined()
     }
+  })
+
+  it('deletes by DELETE and POST as well, as clients in the field do', () => {
+    for (const method of ['GET', 'DELETE', 'POST']) expect(readSqCall(method, '/api/v2/delete?p=a&c=b')).toMatchObject({ command: 'delete', phext: 'a', coordinate: 'b' })
   })
 
   it('has the last of equal parameters, escaped names as well, and `content` as text of a POST alone', () => {

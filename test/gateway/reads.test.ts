@@ -1,6 +1,7 @@
 /** Reads answered from memory: when they are, and when they must not be. */
 import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { shardName } from '../../controller/core/placement.ts'
 import type { GatewaySettings } from '../../controller/gateway/settings.ts'
 import { waitFor } from '../support/wait.ts'
 import { controlGet } from './control-client.ts'
@@ -18,7 +19,7 @@ async function setUp(settings: Partial<GatewaySettings> = {}, answer?: (socket: 
     const body = `answer ${count}`
     socket.end(`HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
   })
-  const place = { upstream: { host: '127.0.0.1', port: upstream.port } }
+  const place = { upstream: { host: '127.0.0.1', port: upstream.port }, shard: shardName('sq', 0) }
   const fixture = await startFixture([routeFor('user001', key, place), routeFor('user002', neighbour, place)], settings)
   const call = (query: string, init: RequestInit = {}, as = key) => fetch(`${fixture.url}/api/v2/${query}`, { ...init, headers: { Authorization: `Bearer ${as}`, ...(init.headers as Record<string, string>) } })
   const text = async (query: string, init: RequestInit = {}, as = key) => (await call(query, init, as)).text()

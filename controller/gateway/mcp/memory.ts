@@ -3,6 +3,7 @@
  * HTTP under the same name, and the other way round; nine numbers are the coordinate itself. Knows nothing of MCP.
  */
 import { checkCoordinate } from '../../core/coordinate.ts'
+import { namesPhext, ownerOf, textPhext } from '../../core/named-scroll.ts'
 import type { Granted } from '../passage.ts'
 import type { Refusal } from '../refusal.ts'
 import type { SqCaller, SqCallOptions, SqReply } from '../sq-caller.ts'
@@ -54,9 +55,6 @@ const SEARCHED_PAGES = 50
 const DIRECTORY_PAGES = 50
 const PREVIEW = 160
 
-export const directoryOf = (phext: string): string => `${phext}~names`
-export const textsOf = (phext: string): string => `${phext}~text`
-
 export function createMemory(parts: MemoryParts): Memory {
   const { named, access, options } = parts
   const call = (command: string, phext: string, name: string, body?: Buffer): Promise<SqReply> =>
@@ -101,9 +99,12 @@ async function readDirectory({ caller, access, options }: MemoryParts, phext: st
   const names = new Map<string, string>()
   let after: string | undefined
   for (let pages = 0; pages < DIRECTORY_PAGES; pages++) {
-    const page = await readScrolls(caller, access, directoryOf(phext), after, options)
+    const page = await readScrolls(caller, access, namesPhext(phext), after, options)
     if (page.kind === 'refused') return page
-    for (const { coordinate, text } of page.scrolls) names.set(coordinate, text)
+    for (const { coordinate, text } of page.scrolls) {
+      const owner = ownerOf(text)
+      if (owner !== undefined) names.set(coordinate, owner)
+    }
     if (page.next === undefined) break
     after = page.next
   }
@@ -115,7 +116,7 @@ async function list(parts: MemoryParts, phext: string, prefix: string, { limit, 
   const { caller, access, options } = parts
   const directory = await readDirectory(parts, phext)
   if (directory.kind === 'refused') return directory
-  const texts = await readFirstLines(caller, access, textsOf(phext), options)
+  const texts = await readFirstLines(caller, access, textPhext(phext), options)
   if (texts.kind === 'refused') return texts
   const scrolls = await readFirstLines(caller, access, phext, options)
   if (scrolls.kind === 'refused') return scrolls
@@ -147,7 +148,7 @@ async function search(parts: MemoryParts, phext: string, query: string, { limit,
   const matches: Entry[] = []
   let searchedBytes = 0
   for (let pages = 0; pages < SEARCHED_PAGES && searchedBytes < SEARCHED_BYTES; pages++) {
-    const page = await readScrolls(caller, access, part === 'texts' ? textsOf(phext) : phext, after, options)
+    const page = await readScrolls(caller, access, part === 'texts' ? textPhext(phext) : phext, after, options)
     if (page.kind === 'refused') return page
     for (const scroll of page.scrolls) {
       searchedBytes += scroll.text.length
