@@ -19,9 +19,10 @@ type Resolve = (folder: string) => Promise<string>
 /** SQ processes whose command line or configuration names one of `folders`: absolute paths, without links above the folder itself. */
 export async function sqsOn(folders: ReadonlySet<string>): Promise<StillRunning[]> {
   const found: StillRunning[] = []
+  const parents = [...new Set([...folders].map((folder) => path.dirname(folder)))]
   const resolve = resolver()
   for (const process of await listProcesses()) {
-    const used = (await foldersOf(process, resolve))?.filter((folder) => folders.has(folder)) ?? []
+    const used = (await foldersOf(process, parents, resolve))?.filter((folder) => folders.has(folder)) ?? []
     if (used.length > 0) found.push({ pid: process.pid, on: valueAfter(process.args, '--config') ?? valueAfter(process.args, '--data-dir') ?? '', folders: [...new Set(used)] })
   }
   return found
@@ -38,22 +39,23 @@ function resolver(): Resolve {
   }
 }
 
-/** The data folders of an SQ's process; undefined for anything else. */
-async function foldersOf({ pid, args }: FoundProcess, resolve: Resolve): Promise<string[] | undefined> {
+/** The data folders of an SQ's process, where any can lie in one of `parents`; undefined for anything else. */
+async function foldersOf({ pid, args }: FoundProcess, parents: readonly string[], resolve: Resolve): Promise<string[] | undefined> {
   if (!args.includes('host')) return undefined
   const workFolder = await readlink(`/proc/${pid}/cwd`).catch(() => '/')
   const dataDir = valueAfter(args, '--data-dir')
   if (dataDir !== undefined) return [await resolve(path.resolve(workFolder, dataDir))]
   const config = valueAfter(args, '--config')
   if (config === undefined) return undefined
-  const named = await namedIn(path.resolve(workFolder, config))
+  const named = await namedIn(path.resolve(workFolder, config), (text) => parents.some((parent) => text.includes(parent) || `${parent}/`.startsWith(`${workFolder}/`)))
   return Promise.all(named.map((folder) => resolve(path.resolve(workFolder, folder))))
 }
 
-/** Not every process with these words is an SQ, and not every file can be read. */
-async function namedIn(config: string): Promise<string[]> {
+/** Not every process with these words is an SQ, and not every file can be read. Most are another installation's: a look spares taking them apart. */
+async function namedIn(config: string, isWorthIt: (text: string) => boolean): Promise<string[]> {
   try {
-    const { entries = [] } = parseImportFile(JSON.parse(await readFile(config, 'utf8'))) ?? {}
+    const text = await readFile(config, 'utf8')
+    const { entries = [] } = (isWorthIt(text) && parseImportFile(JSON.parse(text))) || {}
     return entries.flatMap(({ dataDir }) => dataDir ?? [])
   } catch {
     return []

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createAdoptions, type Adoption } from '../../controller/store/adoptions.ts'
@@ -18,6 +19,8 @@ interface Imported {
 }
 
 const KEY = { ada: 'pmb-v1-0123456789abcdef0123456789abcdef01234567', bob: 'bob-has-a-key-of-another-shape' } as const
+const OTHER_DISK = '/dev/shm'
+const otherDisk = existsSync(OTHER_DISK) && statSync(OTHER_DISK).dev !== statSync(tmpdir()).dev
 const digestOf = (key: string): string => createHash('sha256').update(key).digest('hex')
 const EMPTY = SHARED_FILES
 
@@ -169,6 +172,15 @@ describe('what stands in the way of an import', () => {
     const file = write(term, { tenants: { [KEY.ada]: { name: 'ada', data_dir: folder(term, 'ada'), quota_mb: 99_000 } } })
     const { code, out } = await term.run('import', file, '--plan', 'standard')
     expect([code, out]).toEqual([2, expect.stringContaining('spec.limits.storageMb: 99000 is over the platform')])
+  })
+
+  it.skipIf(!otherDisk)('is data on another disk, where SQ runs in a container', async () => {
+    const term = await terminal(EMPTY.map(({ path: at, text }) => ({ path: at, text: text.replace('engine: process', 'engine: docker, image: x') })))
+    const far = mkdtempSync(path.join(OTHER_DISK, 'import-'))
+    onTestFinished(() => rmSync(far, { recursive: true }))
+    const file = write(term, { tenants: { [KEY.ada]: { name: 'ada', data_dir: far }, [KEY.bob]: { name: 'bob', data_dir: folder(term, 'bob') } } })
+    const { clashes } = await term.json<Imported>('import', file, '--plan', 'standard')
+    expect(clashes).toMatchObject([{ at: 'ada', message: expect.stringContaining('lies on another disk than') as string }])
   })
 
   it('is a file that is none, told without quoting it', async () => {

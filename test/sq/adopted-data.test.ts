@@ -1,10 +1,14 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ReconcileError } from '../../controller/core/outcome.ts'
 import { inspectFolder, placeData, removeData } from '../../controller/sq/adopted-data.ts'
 import type { Adoption } from '../../controller/store/adoptions.ts'
 import { tempFolder } from '../support/temp.ts'
+
+const OTHER_DISK = '/dev/shm'
+const otherDisk = existsSync(OTHER_DISK) && statSync(OTHER_DISK).dev !== statSync(tmpdir()).dev
 
 interface Ground {
   readonly home: string
@@ -96,6 +100,15 @@ describe('putting data in its place', () => {
     await placeData(place, noted, 'process')
     expect(await placeData(place, linked, 'docker')).toBe('moved')
     expect([existsSync(old), lstatSync(place).isSymbolicLink(), readdirSync(place).sort()]).toEqual([false, false, ['.phext', 'notes.phext']])
+  })
+
+  it.skipIf(!otherDisk)('says what to do where the data lies on another disk than a container’s', async () => {
+    const { place } = ground()
+    const far = mkdtempSync(path.join(OTHER_DISK, 'adopt-'))
+    onTestFinished(() => rmSync(far, { recursive: true }))
+    expect(await reasonOf(placeData(place, { folder: far, state: 'noted', tenant: undefined }, 'docker'))).toBe('DataFolderElsewhere')
+    expect([existsSync(far), existsSync(place)]).toEqual([true, false])
+    expect(await placeData(place, { folder: far, state: 'noted', tenant: undefined }, 'process')).toBe('linked')
   })
 
   it('takes the place of a folder in which nothing is stored, and of no other', async () => {
