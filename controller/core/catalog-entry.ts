@@ -1,7 +1,8 @@
 /** One named thing of the repository: the files that are about it, the spec in force, and the one that its files want. */
 import type { SpecFile } from './parsed.ts'
 import type { Finding } from './problem.ts'
-import type { AnySpec, BlobId, Kind } from './specs.ts'
+import type { AnySpec, BlobId, Kind, Tenant, TenantId } from './specs.ts'
+import type { StandingLayer } from './standing.ts'
 
 /** A spec that is in force, and the file it stands in. */
 export interface Good<T extends AnySpec = AnySpec> {
@@ -28,17 +29,67 @@ export interface MutableEntry {
   findings: readonly Finding[]
 }
 
-export type Entries = Record<Kind, Map<string, MutableEntry>>
+/** The things of one kind, by name. */
+export interface EntryMap {
+  /** To look at. */
+  get(name: string): Entry | undefined
+  /** To change; made where there is none yet. */
+  open(name: string): MutableEntry
+  delete(name: string): void
+  values(): Iterable<Entry>
+  /** Those that something was found out about in this process: all of which anything may be wrong. */
+  own(): Iterable<MutableEntry>
+}
+
+export type Entries = Record<Kind, EntryMap>
 
 export const NO_FINDINGS: readonly Finding[] = []
 
-export function entryOf(map: Map<string, MutableEntry>, name: string): MutableEntry {
-  let entry = map.get(name)
-  if (entry === undefined) {
-    entry = { name, good: undefined, claims: [], findings: NO_FINDINGS }
-    map.set(name, entry)
+export function createEntryMap(): EntryMap {
+  const own = new Map<string, MutableEntry>()
+  return {
+    get: (name) => own.get(name),
+    open(name) {
+      let entry = own.get(name)
+      if (entry === undefined) own.set(name, (entry = { name, good: undefined, claims: [], findings: NO_FINDINGS }))
+      return entry
+    },
+    delete: (name) => void own.delete(name),
+    values: () => own.values(),
+    own: () => own.values(),
   }
-  return entry
+}
+
+/** Tenants' entries over those that stand. `onOpen` is told of each that leaves the layer below because it is to be changed. */
+export function createTenantEntries(standing: StandingLayer, onOpen: (good: Good<Tenant>) => void): EntryMap {
+  const map = createEntryMap()
+  return {
+    ...map,
+    get(name) {
+      const entry = map.get(name)
+      if (entry !== undefined) return entry
+      const good = standing.good(name as TenantId)
+      return good && standingEntry(good)
+    },
+    open(name) {
+      const good = map.get(name) === undefined ? standing.take(name as TenantId) : undefined
+      const entry = map.open(name)
+      if (good !== undefined) {
+        Object.assign(entry, standingEntry(good))
+        onOpen(good)
+      }
+      return entry
+    },
+    *values() {
+      yield* map.values()
+      for (const good of standing.goods()) yield standingEntry(good)
+    },
+  }
+}
+
+function standingEntry(good: Good<Tenant>): MutableEntry {
+  const { spec, path, blob } = good
+  return { name: spec.metadata.name, good, claims: [{ path, blob, parsed: { kind: 'ok', spec } }], findings: NO_FINDINGS }
 }
 
 export interface Candidate {

@@ -30,7 +30,7 @@ export function createCatalogView(entries: Entries, index: TenantIndex, numbers:
     tenantByCheckout: (checkout) => index.holders('checkout', checkout)[0],
     tenantBySubscription: (subscription) => index.holders('subscription', subscription)[0],
     tenantByUsername: (product, username) => index.holders('username', usernameKey(product, username))[0],
-    slotsTaken: (plan) => index.slotHolders(plan).size,
+    slotsTaken: (plan) => index.slotsTaken(plan),
     highestNumber(product) {
       const spec = present('Product', product) as Product | undefined
       return spec === undefined ? 0 : numbers.highest(spec.spec.tenantId.prefix)

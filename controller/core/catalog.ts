@@ -3,7 +3,7 @@
  * wrong. Fed with changed files alone, so that the cost of a commit is the size of the commit. A bad file holds the thing it
  * is about at its last good spec and touches nothing else. In-memory state without I/O: the same files give the same catalog.
  */
-import { entryOf, type Entries, type Entry, type Good } from './catalog-entry.ts'
+import { createEntryMap, createTenantEntries, type Entries, type Entry, type Good } from './catalog-entry.ts'
 import type { CatalogView } from './catalog-view.ts'
 import { createCatalogView, createHighestNumbers } from './catalog-view-of.ts'
 import type { SpecFile } from './parsed.ts'
@@ -11,6 +11,7 @@ import type { Finding } from './problem.ts'
 import { settleShared, type SharedChange } from './settle-shared.ts'
 import { settleTenants } from './settle-tenants.ts'
 import type { AnySpec, Kind, Plan, Product, Tenant, TenantId } from './specs.ts'
+import { createStandingLayer, type StandingTenants } from './standing.ts'
 import { createTenantIndex, type TenantIndex } from './tenant-index.ts'
 
 export type { Entry } from './catalog-entry.ts'
@@ -39,6 +40,8 @@ export interface Catalog extends CatalogView {
   apply(deltas: readonly FileDelta[]): CatalogDelta
   /** Tells what was in force before a restart; to be followed by one `apply` of all files, which takes a tenant without a file as removed. */
   seed(kind: Kind, name: string, good: Good): void
+  /** Begins with what a process before this one left in force, less `except`, which is to be seeded and applied; `highest` are the highest names that were ever seen. */
+  begin(standing: StandingTenants, except: Iterable<TenantId>, highest: Iterable<string>): void
   entry(id: TenantId): Entry<Tenant> | undefined
   entries(kind: Kind): Iterable<Entry>
   /** The plan or product that a tenant runs on: the last good one, even where its file is broken or gone. */
@@ -46,6 +49,8 @@ export interface Catalog extends CatalogView {
   productInForce(name: string): Product | undefined
   /** Whether the present file of a plan or product is not in force. */
   isHeld(kind: 'Plan' | 'Product', name: string): boolean
+  /** The files that are about none of these tenants. */
+  filesBeside(tenants: { has(id: TenantId): boolean }): Iterable<SpecFile>
   /** All that is wrong now. */
   findings(): Finding[]
   readonly fileCount: number
@@ -54,14 +59,28 @@ export interface Catalog extends CatalogView {
 export function createCatalog(): Catalog {
   const files = new Map<string, About>()
   const seededFiles = new Map<string, About>()
-  const entries: Entries = { Platform: new Map(), Product: new Map(), Plan: new Map(), Tenant: new Map() }
+  const standing = createStandingLayer()
+  const index: TenantIndex = createTenantIndex(standing)
+  const entries: Entries = { Platform: createEntryMap(), Product: createEntryMap(), Plan: createEntryMap(), Tenant: createTenantEntries(standing, overlay) }
   const unsettled = new Set<TenantId>()
-  const index: TenantIndex = createTenantIndex()
   const numbers = createHighestNumbers()
   const view = createCatalogView(entries, index, numbers)
 
+  /** One that stood is to be changed. */
+  function overlay({ spec, path }: Good<Tenant>): void {
+    files.set(path, { kind: 'Tenant', name: spec.metadata.name })
+    index.put(spec)
+  }
+
+  const aboutOf = (path: string): About | undefined => {
+    const about = files.get(path) ?? seededFiles.get(path)
+    if (about !== undefined) return about
+    const name = standing.atPath(path)
+    return name && { kind: 'Tenant', name }
+  }
+
   function apply(deltas: readonly FileDelta[]): CatalogDelta {
-    const touched = claimFiles({ files, seededFiles, entries }, deltas)
+    const touched = claimFiles({ files, aboutOf, entries }, deltas)
     seededFiles.clear()
     for (const { file, standing } of deltas) if (standing && file?.parsed.kind === 'ok') stand(file, file.parsed.spec)
     for (const name of touched.Tenant) numbers.note(name, entries.Tenant.get(name)?.claims[0]?.parsed.kind === 'ok')
@@ -75,7 +94,7 @@ export function createCatalog(): Catalog {
   }
 
   function stand({ path, blob }: SpecFile, spec: AnySpec): void {
-    entryOf(entries[spec.kind], spec.metadata.name).good ??= { spec, path, blob }
+    entries[spec.kind].open(spec.metadata.name).good ??= { spec, path, blob }
     if (spec.kind === 'Tenant') index.put(spec)
   }
 
@@ -87,40 +106,51 @@ export function createCatalog(): Catalog {
     apply,
     seed(kind, name, good) {
       const { spec, path } = good
-      entryOf(entries[kind], name).good = good
+      entries[kind].open(name).good = good
       seededFiles.set(path, { kind, name })
       if (spec.kind !== 'Tenant') return
       index.put(spec)
       numbers.note(name, true)
       unsettled.add(spec.metadata.name)
     },
+    begin(tenants, except, highest) {
+      standing.begin(tenants, except)
+      for (const name of highest) numbers.note(name, true)
+    },
     entry: (id) => entries.Tenant.get(id) as Entry<Tenant> | undefined,
     entries: (kind) => entries[kind].values(),
     planInForce: (name) => entries.Plan.get(name)?.good?.spec as Plan | undefined,
     productInForce: (name) => entries.Product.get(name)?.good?.spec as Product | undefined,
     isHeld: (kind, name) => (entries[kind].get(name)?.findings.length ?? 0) > 0,
-    findings: () => Object.values(entries).flatMap((map) => [...map.values()].flatMap((entry) => entry.findings)),
+    *filesBeside(tenants) {
+      for (const kind of ['Platform', 'Product', 'Plan'] as const) for (const { claims } of entries[kind].own()) yield* claims
+      for (const { name, claims } of entries.Tenant.own()) if (!tenants.has(name as TenantId)) yield* claims
+      for (const { tenant } of standing.summaries()) {
+        if (!tenants.has(tenant)) yield* entries.Tenant.get(tenant)!.claims
+      }
+    },
+    findings: () => Object.values(entries).flatMap((map) => [...map.own()].flatMap((entry) => entry.findings)),
     get fileCount() {
-      return files.size
+      return files.size + standing.size
     },
   }
 }
 
 interface Files {
   readonly files: Map<string, About>
-  /** What files were about before a restart. */
-  readonly seededFiles: ReadonlyMap<string, About>
+  /** What a file is about now, or was before a restart. */
+  readonly aboutOf: (path: string) => About | undefined
   readonly entries: Entries
 }
 
 /** Moves files' claims to the things they are about; returns the names that were touched. A rename touches one name and changes nothing else. */
-function claimFiles({ files, seededFiles, entries }: Files, deltas: readonly FileDelta[]): Record<Kind, Set<string>> {
+function claimFiles({ files, aboutOf, entries }: Files, deltas: readonly FileDelta[]): Record<Kind, Set<string>> {
   const touched: Record<Kind, Set<string>> = { Platform: new Set(), Product: new Set(), Plan: new Set(), Tenant: new Set() }
   const before = new Map<string, About>()
   for (const { path } of deltas) {
-    const was = files.get(path) ?? seededFiles.get(path)
+    const was = aboutOf(path)
     if (was === undefined) continue
-    const entry = entryOf(entries[was.kind], was.name)
+    const entry = entries[was.kind].open(was.name)
     entry.claims = entry.claims.filter((claim) => claim.path !== path)
     files.delete(path)
     touched[was.kind].add(was.name)
@@ -128,7 +158,7 @@ function claimFiles({ files, seededFiles, entries }: Files, deltas: readonly Fil
   }
   const claim = (file: SpecFile, about: About): void => {
     files.set(file.path, about)
-    entryOf(entries[about.kind], about.name).claims.push(file)
+    entries[about.kind].open(about.name).claims.push(file)
     touched[about.kind].add(about.name)
   }
   const put = deltas.flatMap(({ file }) => file ?? [])

@@ -13,6 +13,8 @@ export interface SpecFile {
   readonly path: string
   readonly blob: BlobId
   readonly parsed: ParsedSpec
+  /** Git's, where it is no plain file. */
+  readonly mode?: string
 }
 
 export type ParsedSpec =

@@ -2,7 +2,7 @@
  * Settles platform, products and plans: which of their files are in force. They may refer to each other, so all new specs of a
  * kind are tried together, and those that break a rule are put back one by one. What is in force stays so against a newcomer.
  */
-import { candidateOf, NO_FINDINGS, type Entries, type Good, type MutableEntry } from './catalog-entry.ts'
+import { candidateOf, NO_FINDINGS, type Entries, type EntryMap, type Good, type MutableEntry } from './catalog-entry.ts'
 import type { CatalogView } from './catalog-view.ts'
 import { checkPlan, checkProduct } from './check.ts'
 import { placementFindings } from './placement.ts'
@@ -22,7 +22,10 @@ export function settleShared(entries: Entries, touched: Record<Kind, ReadonlySet
   if (touched.Platform.size + touched.Product.size + touched.Plan.size === 0) return NOTHING
   const platforms = settleTogether(entries.Platform, () => NO_FINDINGS)
   dropFormerPlatforms(entries.Platform)
-  const inUse = (name: string): boolean => [...entries.Tenant.values()].some(({ good }) => (good?.spec as Tenant | undefined)?.spec.product === name)
+  const inUse = (name: string): boolean => {
+    for (const { good } of entries.Tenant.values()) if ((good?.spec as Tenant | undefined)?.spec.product === name) return true
+    return false
+  }
   const products = settleTogether<Product>(entries.Product, (product, path, before) => [
     ...checkProduct(product, path, view),
     ...(before === undefined ? NO_FINDINGS : placementFindings(before, product, path, inUse)),
@@ -32,7 +35,7 @@ export function settleShared(entries: Entries, touched: Record<Kind, ReadonlySet
 }
 
 /** There is one platform: once one under a new name is in force, those whose file is gone are history. */
-function dropFormerPlatforms(platforms: Map<string, MutableEntry>): void {
+function dropFormerPlatforms(platforms: EntryMap): void {
   if (![...platforms.values()].some(({ claims, good }) => claims.length > 0 && good !== undefined)) return
   for (const { name, claims } of [...platforms.values()]) if (claims.length === 0) platforms.delete(name)
 }
@@ -48,10 +51,10 @@ interface Contender {
 type Check<T extends AnySpec> = (spec: T, path: string, before: T | undefined) => readonly Finding[]
 
 /** Settles all of one kind; answers the names about which something is different now. */
-function settleTogether<T extends AnySpec>(map: ReadonlyMap<string, MutableEntry>, check: Check<T>): Set<string> {
-  const was = new Map([...map.values()].map((entry) => [entry, { blob: entry.good?.blob, findings: entry.findings.length, gone: entry.claims.length === 0 }]))
+function settleTogether<T extends AnySpec>(map: EntryMap, check: Check<T>): Set<string> {
+  const was = new Map([...map.own()].map((entry) => [entry, { blob: entry.good?.blob, findings: entry.findings.length, gone: entry.claims.length === 0 }]))
   const contenders: Contender[] = []
-  for (const entry of map.values()) {
+  for (const entry of map.own()) {
     const { good, findings } = candidateOf(entry)
     entry.findings = findings
     if (good === undefined) continue

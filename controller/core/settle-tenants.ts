@@ -3,7 +3,7 @@
  * two may swap a name in one commit. Who holds a name or a slot in force keeps it against a newcomer; among newcomers the lowest
  * id wins. The answer does not depend on the order of the files.
  */
-import { candidateOf, entryOf, type Entries, type Good, type MutableEntry } from './catalog-entry.ts'
+import { candidateOf, type Entries, type Good, type MutableEntry } from './catalog-entry.ts'
 import type { CatalogView } from './catalog-view.ts'
 import { checkTenant, type TenantContext } from './check.ts'
 import type { Finding } from './problem.ts'
@@ -36,7 +36,7 @@ export function settleTenants(settling: Settling): void {
 function takeIn({ entries, index, dirty }: Settling): Set<Newcomer> {
   const newcomers = new Set<Newcomer>()
   for (const id of dirty) {
-    const entry = entryOf(entries.Tenant, id)
+    const entry = entries.Tenant.open(id)
     const { good, findings } = candidateOf(entry)
     entry.findings = findings
     if (good !== undefined) {
@@ -77,7 +77,7 @@ function letInAgain({ entries, index, view }: Settling, fallen: readonly Newcome
       const { spec } = newcomer.good
       index.put(spec)
       // Everybody else in the index is in force, so all who hold a slot come before this one.
-      const findings = decide(newcomer, { ...context(spec), slotRank: () => (context.holdsSlot(spec) ? 0 : index.slotHolders(spec.spec.plan).size - 1) })
+      const findings = decide(newcomer, { ...context(spec), slotRank: () => (context.holdsSlot(spec) ? 0 : index.slotsTaken(spec.spec.plan) - 1) })
       if (findings.length === 0) newcomer.entry.good = newcomer.good
       else putBack(index, newcomer)
       return findings.length > 0

@@ -61,7 +61,7 @@ export function contextOf(entries: Entries, index: TenantIndex, view: CatalogVie
       planNames: () => names(view.plans()),
       heldBy: (field, value) => heldBy(tenant, field, field === 'username' ? usernameKey(product, value) : value),
       // Sorting all holders is needed only where there are more of them than slots.
-      slotRank: () => (index.slotHolders(plan).size <= (view.plan(plan)?.spec.slots ?? Infinity) ? 0 : slotRank(tenant)),
+      slotRank: () => (index.slotsTaken(plan) <= (view.plan(plan)?.spec.slots ?? Infinity) ? 0 : slotRank(tenant)),
     }
   }
   return Object.assign(context, { holdsSlot })

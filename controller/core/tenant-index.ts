@@ -4,29 +4,29 @@
  * Holds one spec a tenant: the one in force, or the new one while it is being settled. Costs are those of the change, not of the number of tenants.
  */
 import type { Tenant, TenantId } from './specs.ts'
+import type { StandingLayer } from './standing.ts'
 
 export type UniqueField = 'username' | 'checkout' | 'subscription' | 'digest'
 
 export interface TenantIndex {
   put(tenant: Tenant): void
   remove(id: TenantId): void
-  get(id: TenantId): Tenant | undefined
-  all(): Iterable<Tenant>
   /** Tenants that carry this value; for `username`, within the product. */
   holders(field: UniqueField, key: string): readonly TenantId[]
   /** Tenants that hold a slot of a plan: every one that has not ended. */
-  slotHolders(plan: string): ReadonlySet<TenantId>
+  slotHolders(plan: string): Iterable<TenantId>
+  slotsTaken(plan: string): number
 }
 
 export const usernameKey = (product: string, username: string): string => `${product}/${username}`
 
 const NONE: readonly TenantId[] = []
-const NO_HOLDERS: ReadonlySet<TenantId> = new Set()
 
 /** Most values belong to one tenant: an array is made only for the second. */
 type OneOrMore = TenantId | TenantId[]
 
-export function createTenantIndex(): TenantIndex {
+/** Over the tenants that stand, which are put in here once they leave that layer. */
+export function createTenantIndex(standing: StandingLayer): TenantIndex {
   const tenants = new Map<TenantId, Tenant>()
   const unique: Record<UniqueField, Map<string, OneOrMore>> = { username: new Map(), checkout: new Map(), subscription: new Map(), digest: new Map() }
   const slots = new Map<string, Set<TenantId>>()
@@ -52,13 +52,17 @@ export function createTenantIndex(): TenantIndex {
       else holders.add(id)
     },
     remove,
-    get: (id) => tenants.get(id),
-    all: () => tenants.values(),
     holders(field, key) {
       const held = unique[field].get(key)
-      return held === undefined ? NONE : Array.isArray(held) ? held : [held]
+      const own = held === undefined ? NONE : Array.isArray(held) ? held : [held]
+      const stands = standing.holder(field, key)
+      return stands === undefined ? own : [...own, stands]
     },
-    slotHolders: (plan) => slots.get(plan) ?? NO_HOLDERS,
+    *slotHolders(plan) {
+      yield* slots.get(plan) ?? NONE
+      for (const summary of standing.summaries()) if (summary.plan === plan && summary.state !== 'ended') yield summary.tenant
+    },
+    slotsTaken: (plan) => (slots.get(plan)?.size ?? 0) + standing.slots(plan),
   }
 }
 

@@ -23,6 +23,8 @@ export interface TenantsJson {
   readonly text: string
   /** Opens SQ only once exactly this text is loaded: how a reload is confirmed without naming a customer. */
   readonly probeKey: ApiKey
+  /** What the probe key is derived from; no secret. */
+  readonly about: string
 }
 
 export interface Secrets {
@@ -48,9 +50,10 @@ export function renderTenantsJson(input: TenantsJsonInput, secrets: Secrets): Te
     for (const version of secrets.masterVersions) entries.push(entry(deriveInstanceKey(secrets.mac, version, member.tenant), memberEntry(member, INSTANCE, folder)))
   }
   const head = `{\n  "max_tenants": ${input.maxTenants},\n  "default_quota_mb": ${input.defaultQuotaMb},\n  "tenants": {\n`
-  const probeKey = deriveProbeKey(secrets.mac, secrets.masterVersion, `${input.instance}\n${secrets.digest([head, ...entries, input.probeFolder].join('\n'))}`)
+  const about = `${input.instance}\n${secrets.digest([head, ...entries, input.probeFolder].join('\n'))}`
+  const probeKey = deriveProbeKey(secrets.mac, secrets.masterVersion, about)
   entries.push(entry(probeKey, { name: 'tenantry-probe', data_dir: input.probeFolder }))
-  return { text: `${head}${entries.join(',\n')}\n  }\n}\n`, probeKey }
+  return { text: `${head}${entries.join(',\n')}\n  }\n}\n`, probeKey, about }
 }
 
 /** No key of a file has this id: those have no capitals. */

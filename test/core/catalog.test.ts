@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createCatalog, type Catalog, type FileDelta } from '../../controller/core/catalog.ts'
+import type { Good } from '../../controller/core/catalog-entry.ts'
 import type { AnySpec, Tenant, TenantId } from '../../controller/core/specs.ts'
 import { uniqueKeys } from '../../controller/core/tenant-index.ts'
 import { containerProduct, pathOf, plan, platform, put, putBad, remove, sharedProduct, tenant, userId } from '../support/specs.ts'
+import { standingTenants } from '../support/standing.ts'
 
 const FOUNDER = plan('founder', { slots: 2, successor: 'standard' })
 const SHARED: readonly AnySpec[] = [platform(), sharedProduct(), plan('standard'), FOUNDER]
@@ -409,6 +411,73 @@ describe('whatever is committed', () => {
         }
       }),
     )
+  })
+})
+
+/** As a start takes files in: `stands` tells which of the tenants that nothing is wrong with are not read. */
+function restarted(before: Catalog, stands: (name: string) => boolean): Catalog {
+  const standing = new Map<TenantId, Good<Tenant>>()
+  for (const { name, good, claims, findings } of before.entries('Tenant')) {
+    const plain = claims.length === 1 && findings.length === 0 && good?.blob === claims[0]!.blob && good.path === claims[0]!.path
+    if (plain && stands(name)) standing.set(name as TenantId, good as Good<Tenant>)
+  }
+  const catalog = createCatalog()
+  catalog.begin(standingTenants([...standing.values()]), [], [])
+  const deltas = new Map([...before.filesBeside(standing)].map((file): [string, FileDelta] => [file.path, { path: file.path, file }]))
+  for (const kind of ['Platform', 'Product', 'Plan', 'Tenant'] as const) {
+    for (const { name, good } of before.entries(kind)) {
+      if (good === undefined || standing.has(name as TenantId)) continue
+      const delta = deltas.get(good.path)
+      if (delta?.file?.blob === good.blob && delta.file.parsed.kind === 'ok') deltas.set(good.path, { ...delta, standing: true })
+      else catalog.seed(kind, name, good)
+    }
+  }
+  catalog.apply([...deltas.values()])
+  return catalog
+}
+
+describe('a start with tenants that stand', () => {
+  const all = (catalog: Catalog): unknown => ({
+    inForce: inForce(catalog),
+    entries: IDS.map((n) => catalog.entry(userId(n))),
+    findings: catalog.findings().map((finding) => JSON.stringify(finding)).sort(),
+    usernames: NAMES.map((name) => catalog.tenantByUsername('sq', name)),
+    checkouts: ['cs_1', 'cs_2'].map(catalog.tenantByCheckout),
+    subscriptions: ['sub_1', 'sub_2'].map(catalog.tenantBySubscription),
+    slots: ['founder', 'standard'].map(catalog.slotsTaken),
+    files: [...catalog.filesBeside(new Set())].map(({ path }) => path).sort(),
+    count: catalog.fileCount,
+  })
+
+  it('is a start that reads everything, whoever stands and whatever is committed then', () => {
+    fc.assert(
+      fc.property(commits, commits, fc.subarray(IDS), (history, later, ids) => {
+        const before = start()
+        for (const commit of history) before.apply(commit)
+        const standing = restarted(before, (name) => ids.some((n) => userId(n) === name))
+        const scratch = restarted(before, () => false)
+        expect(all(standing)).toEqual(all(scratch))
+        for (const commit of later) {
+          const { tenants } = standing.apply(commit)
+          expect([...tenants].sort()).toEqual([...scratch.apply(commit).tenants].sort())
+          expect(all(standing)).toEqual(all(scratch))
+        }
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  it('never asks for a spec that is not touched', () => {
+    const goods = Array.from({ length: 1_000 }, (_, i) => put(named(userId(i + 1), `name-${i + 1}`)).file!).map(({ path, blob, parsed }) => ({ path, blob, spec: (parsed as { spec: Tenant }).spec }))
+    const read: string[] = []
+    const standing = standingTenants(goods)
+    const catalog = createCatalog()
+    catalog.begin({ ...standing, good: (id) => (read.push(id), standing.good(id)), goods: () => (read.push('all'), standing.goods()) }, [], ['user1000'])
+    catalog.apply([...SHARED.map((one): FileDelta => ({ ...put(one), standing: true })), put(named('user777', 'new-name')), put(named('user1001', 'name-5'))])
+    expect(new Set(read)).toEqual(new Set(['user777', 'user005', 'user1001']))
+    expect(catalog.entry(userId(1001))!.findings).toHaveLength(1)
+    expect(catalog.slotsTaken('standard')).toBe(1_000)
+    expect(catalog.highestNumber('sq')).toBe(1_001)
   })
 })
 
