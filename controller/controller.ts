@@ -7,11 +7,12 @@ import { createConnection } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { headerFactsOf } from './core/header-facts.ts'
+import { deriveProbeKey } from './core/keys.ts'
 import type { ShardName } from './core/placement.ts'
 import type { Product, TenantId } from './core/specs.ts'
 import { renderTenantsJson } from './core/tenants-json.ts'
 import { routesFolder, webSocketPath } from './gateway/sockets.ts'
-import { createRouteWriter } from './gateway/route-writer.ts'
+import { createRouteWriter, type LoadedRoutes } from './gateway/route-writer.ts'
 import { adminTokenOf, type Installation } from './installation.ts'
 import type { Machine } from './machine.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -20,6 +21,7 @@ import { createExecutor } from './reconcile/executor.ts'
 import { createFormerTenant, createLastApplied } from './reconcile/last-applied.ts'
 import { createLimitInForce } from './reconcile/limit-in-force.ts'
 import { createLoop, type Loop } from './reconcile/loop.ts'
+import { createStandingKeeper, type StandingKeeper } from './reconcile/standing-keeper.ts'
 import type { ReconcileDependencies } from './reconcile/ports.ts'
 import { createWorld, type World } from './reconcile/world.ts'
 import { connectEngine } from './runtime/docker/engine.ts'
@@ -77,12 +79,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const routes = createRouteWriter(routesFolder(settings.home), { facts: () => headerFactsOf(installation.catalog), now: machine.now })
   const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, limitInForce: createLimitInForce(stores.meta), lastApplied: createLastApplied(stores, installation.catalog), former: createFormerTenant(stores) })
   /** Parts that refer to each other meet here once both are made. */
-  const late: { payments?: Payments; loop?: Loop } = {}
+  const late: { payments?: Payments; loop?: Loop; keeper?: StandingKeeper; routesChanged: LoadedRoutes['changed'] } = { routesChanged: 'all' }
   const inbox = createInbox(stores.durable, { now: machine.now, mark: createTimeline(stores.durable).mark })
   const metrics: Metrics = createMetrics({ catalog: installation.catalog, world, loop: () => late.loop?.state, findings: () => installation.catalog.findings().length, inbox: () => inboxCounts(inbox.counts()), now: machine.now })
   const processes = createSqProcesses({ command: options.sqCommand, folders, environment: childEnvironment(machine), now: machine.now, chance: machine.chance, kill: machine.kill, onExit: (shard) => late.loop?.hint(shard) })
   const shards = composeShards(installation, { world, folders, runtime, processes, user: machine.user, onMoved: (shard) => late.loop?.moved(shard), onReload: metrics.reload })
-  const deps: ReconcileDependencies = { ...stores, catalog: installation.catalog, world, shards, folders, runtime, routes, keyring: installation.keyring, observer: metrics.observer, log, now: machine.now, chance: machine.chance }
+  const deps: ReconcileDependencies = { ...stores, catalog: installation.catalog, world, shards, folders, runtime, routes, keyring: installation.keyring, observer: metrics.observer, log, now: machine.now, chance: machine.chance, standing: () => source.standing && { ...source.standing, routesChanged: late.routesChanged } }
 
   const loop = createLoop({
     deps,
@@ -92,6 +94,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     resyncMs: settings.resyncMs,
     onPass: metrics.pass,
     onResync: metrics.resync,
+    onSettled: () => void late.keeper?.consider(),
     onRevision(revision) {
       stores.meta.set('revision', revision)
       void routes.refresh().catch((err: unknown) => log.error({ err }, 'the gateway does not know the new links, products and plans'))
@@ -99,6 +102,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     },
   })
   late.loop = loop
+  const keeper = (late.keeper = createStandingKeeper({ ...installation.standing, deps: { ...deps, meta: stores.meta }, source, routes, loose: stores.loose, isBusy: loop.isBusy }))
 
   let publicUrl = settings.publicUrl ?? ''
   const payments = (late.payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl }))
@@ -113,7 +117,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const adminUrl = await admin.listen({ port: settings.adminPort, host: '127.0.0.1' })
 
   await read
-  await routes.load()
+  late.routesChanged = (await routes.load(source.standing?.routes)).changed
   const stopHints = await startHints({ installation, loop, runtime, processes, gatewayProcess, log })
   loop.poke()
 
@@ -121,7 +125,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     await stopHints()
     await Promise.all([site.close(), admin.close()])
     await payments.close()
-    await loop.close()
+    await Promise.all([loop.close(), keeper.close()])
     await routes.close()
   }
 
@@ -160,6 +164,7 @@ function composeShards(installation: Installation, parts: { world: World; folder
     instances,
     onMoved: parts.onMoved,
     onReload: parts.onReload,
+    probeKeyOf: (about) => deriveProbeKey(keyring.mac, keyring.masterVersion, about),
     render(shard) {
       const { product, index } = shardProduct(catalog, shard)
       return renderTenantsJson({ instance: shard, ...shardSizes(product, catalog), members: shardMembers(world, product, index), dataFolder: (id) => folders.data(shard, id), probeFolder: folders.probe(shard) }, keyring)

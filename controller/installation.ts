@@ -12,7 +12,9 @@ import { createKeyring, newMasterKey, parseMasterKey } from './keyring.ts'
 import type { Keyring } from './reconcile/ports.ts'
 import { createGivenNumbers } from './reconcile/given-numbers.ts'
 import { createSource, type Source } from './reconcile/source.ts'
+import { createStandingStore } from './reconcile/standing.ts'
 import { createRepositoryWriter, type RepositoryWriter } from './reconcile/writer.ts'
+import { programVersion } from './program-version.ts'
 import type { Environment, Settings } from './settings.ts'
 import { createSpecParser } from './specs/parse.ts'
 import { createAdoptions, type Adoptions } from './store/adoptions.ts'
@@ -20,6 +22,7 @@ import { createAudit, type Audit } from './store/audit.ts'
 import { openStore, type Store } from './store/db.ts'
 import { createDeletions, type Deletions } from './store/deletions.ts'
 import { createHighestNumbers } from './store/highest-numbers.ts'
+import { createLooseTenants, type LooseTenants } from './store/loose-tenants.ts'
 import { createMeta, type Meta } from './store/meta.ts'
 import { createSpecCache, type SpecCache } from './store/spec-cache.ts'
 import { createTenantRecords, type TenantRecords } from './store/tenant-records.ts'
@@ -31,6 +34,7 @@ export interface Stores {
   readonly meta: Meta
   readonly cache: SpecCache
   readonly records: TenantRecords
+  readonly loose: LooseTenants
   readonly deletions: Deletions
   readonly audit: Audit
   readonly adoptions: Adoptions
@@ -47,6 +51,8 @@ export interface Installation {
   readonly repository: GitRepository
   readonly catalog: Catalog
   readonly source: Source
+  /** Where standing tenants are kept, and what their file is made with beside the repository. */
+  readonly standing: { readonly folder: string; readonly madeWith: string }
   /** `onCommit` of the options is called after each commit of ours. */
   readonly writer: RepositoryWriter
   close(): Promise<void>
@@ -58,6 +64,8 @@ export interface OpenOptions {
   readonly onCommit?: () => void
   readonly onProgress?: (read: number, total: number) => void
   readonly onBackgroundError?: (error: unknown) => void
+  /** Why a start has to read everything although standing tenants were kept. */
+  readonly onStandingIgnored?: (reason: string, error?: unknown) => void
 }
 
 export function openStores(home: string): Stores {
@@ -65,11 +73,13 @@ export function openStores(home: string): Stores {
   const file = path.join(home, 'store.db')
   const durable = openStore(file, 'durable')
   const db = openStore(file, 'rebuildable')
+  const meta = createMeta(db)
   return {
     durable,
-    meta: createMeta(db),
+    meta,
     cache: createSpecCache(db),
     records: createTenantRecords(db),
+    loose: createLooseTenants(db, meta),
     deletions: createDeletions(db),
     audit: createAudit(db),
     adoptions: createAdoptions(durable),
@@ -97,7 +107,9 @@ export async function openInstallation(settings: Settings, options: OpenOptions)
   })
   const catalog = createCatalog()
   const givenNumbers = createGivenNumbers({ repository, numbers: createHighestNumbers(stores.durable), meta: stores.meta })
-  const source = createSource({ repository, givenNumbers, parser: createSpecParser(), catalog, cache: stores.cache, records: stores.records, meta: stores.meta, ...(options.onProgress && { onProgress: options.onProgress }) })
+  const standing = { folder: path.join(home, 'standing'), madeWith: await madeWith(home, keyring) }
+  const standingStore = createStandingStore({ ...standing, loose: stores.loose, meta: stores.meta, repository, ...(options.onStandingIgnored && { onIgnored: options.onStandingIgnored }) })
+  const source = createSource({ repository, givenNumbers, standing: standingStore, parser: createSpecParser(), catalog, cache: stores.cache, records: stores.records, meta: stores.meta, ...(options.onProgress && { onProgress: options.onProgress }) })
   const writer = createRepositoryWriter(repository, source, catalog, () => options.onCommit?.())
   return {
     settings,
@@ -107,12 +119,19 @@ export async function openInstallation(settings: Settings, options: OpenOptions)
     repository,
     catalog,
     source,
+    standing,
     writer,
     async close() {
       await repository.close()
       stores.close()
     },
   }
+}
+
+/** Keys, files' places and what the code makes of a spec: what a rendered file depends on beside the specs. */
+async function madeWith(home: string, keyring: Keyring): Promise<string> {
+  const secrets = keyring.masterVersions.map((version) => keyring.mac(version, 'tenantry/standing/v1'))
+  return keyring.digest([await programVersion(), path.resolve(home), ...secrets].join('\n'))
 }
 
 /** A secret under HOME: made once, readable by its owner alone. */

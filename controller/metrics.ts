@@ -101,7 +101,7 @@ function addCatalogGauges(registers: Registry[], { catalog, world, findings }: M
     registers,
     collect() {
       this.reset()
-      for (const { product, state } of world.allDesired()) this.inc({ product, state })
+      for (const { product, state } of world.summaries()) this.inc({ product, state })
     },
   })
   new Gauge({

@@ -43,6 +43,7 @@ export async function up(context: CliContext, startSandbox: StartSandbox): Promi
     onCommit: () => late.controller?.poke(),
     onProgress: (read, total) => say(`reading specs: ${read} of ${total}`),
     onBackgroundError: (err) => log.warn({ err }, 'background work of git failed'),
+    onStandingIgnored: (reason, err) => log.info({ reason, err }, 'standing tenants are not used: everything is read'),
   })
   let publicUrl = ''
   const sandbox = settings.stripe.kind === 'sandbox' ? await startSandbox({ installation, webhookUrl: () => `${publicUrl}/api/stripe/webhook`, now: context.now }) : undefined

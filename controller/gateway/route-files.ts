@@ -2,12 +2,14 @@
  * The routes' files as the writer handles them: read what stands, open, write a new generation beside and rename it into place,
  * remove what a crash left. Every file is 0600. Knows nothing of what changed or why.
  */
+import { createHash } from 'node:crypto'
 import { open, readdir, rename, rm, stat, truncate, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import type { HeaderFacts } from '../core/header-facts.ts'
 import type { TenantId } from '../core/specs.ts'
-import { readLines } from './route-lines.ts'
+import { readLines, readLinesFrom } from './route-lines.ts'
 import { decodeHeader, decodeRecord, encodeHeader, isLogName, lineDigest, logName, snapshotPath, type Header } from './route-log.ts'
+import type { StandingLines } from './standing-lines.ts'
 
 const SMALLEST_LOG_TO_COMPACT = 64 * 1024
 /** Text gathered before a write: bounds memory while a hundred thousand routes pass. */
@@ -42,15 +44,84 @@ export function newHeader({ links, products, plans }: HeaderFacts, now: Date): H
   return { format: 1, generation, log: logName(generation), writtenAt: now.toISOString(), links, products, plans }
 }
 
+/** How far the files go at an instant. */
+export interface RoutePosition {
+  readonly generation: string
+  readonly snapshotBytes: number
+  readonly logBytes: number
+}
+
+/** A position, and the digest of the bytes before it. */
+export interface RouteSeal extends RoutePosition {
+  readonly digest: string
+}
+
+/** Undefined where the files are not that far, or others by now. */
+export async function sealOf(folder: string, { generation, snapshotBytes, logBytes }: RoutePosition): Promise<RouteSeal | undefined> {
+  const sum = createHash('sha256')
+  const piece = Buffer.allocUnsafe(WRITE_BYTES)
+  for (const [file, bytes] of [[snapshotPath(folder), snapshotBytes], [path.join(folder, logName(generation)), logBytes]] as const) {
+    const handle = await open(file, 'r').catch(() => undefined)
+    if (handle === undefined) return undefined
+    try {
+      for (let position = 0; position < bytes; ) {
+        const { bytesRead } = await handle.read(piece, 0, Math.min(piece.length, bytes - position), position)
+        if (bytesRead === 0) return undefined
+        sum.update(piece.subarray(0, bytesRead))
+        position += bytesRead
+      }
+    } finally {
+      await handle.close()
+    }
+  }
+  return { generation, snapshotBytes, logBytes, digest: sum.digest('hex') }
+}
+
+/** Where the files still begin with what was sealed: reads on from there alone. Answers what stands as readStanding does, and the tenants that came after the seal. */
+export async function readOn(folder: string, seal: RouteSeal, standing: StandingLines): Promise<{ readonly found: Found; readonly later: ReadonlySet<TenantId> } | undefined> {
+  if ((await sealOf(folder, seal))?.digest !== seal.digest || (await stat(snapshotPath(folder))).size !== seal.snapshotBytes) return undefined
+  let header: Header | undefined
+  for await (const line of readLines(snapshotPath(folder))) {
+    header = decodeHeader(line.text)
+    break
+  }
+  if (header?.generation !== seal.generation) return undefined
+  const later = new Set<TenantId>()
+  const found = { header, corruptLines: 0, snapshotBytes: seal.snapshotBytes, logBytes: seal.logBytes }
+  const log = await open(path.join(folder, header.log), 'r')
+  try {
+    for await (const lines of readLinesFrom(log, seal.logBytes)) {
+      for (const { text } of lines) {
+        const tenant = takeLine(text, standing)
+        if (tenant === undefined) found.corruptLines++
+        else later.add(tenant)
+      }
+      found.logBytes = lines.at(-1)!.end
+    }
+  } finally {
+    await log.close()
+  }
+  return { found, later }
+}
+
+/** Whom the line is about; undefined for one that is corrupt. */
+function takeLine(text: string, standing: StandingLines): TenantId | undefined {
+  const record = decodeRecord(text)
+  if (record === undefined) return undefined
+  if ('put' in record) {
+    standing.set(record.put.tenant, lineDigest(text))
+    return record.put.tenant
+  }
+  standing.delete(record.drop)
+  return record.drop
+}
+
 /** Fills `standing` from the files. Undefined where there is no snapshot that can be used. */
-export async function readStanding(folder: string, standing: Map<TenantId, string>): Promise<Found | undefined> {
+export async function readStanding(folder: string, standing: StandingLines): Promise<Found | undefined> {
   let header: Header | undefined
   let corruptLines = 0
   const take = (text: string): void => {
-    const record = decodeRecord(text)
-    if (record === undefined) corruptLines++
-    else if ('put' in record) standing.set(record.put.tenant, lineDigest(text))
-    else standing.delete(record.drop)
+    if (takeLine(text, standing) === undefined) corruptLines++
   }
   let snapshotBytes = 0
   for await (const line of readLines(snapshotPath(folder))) {

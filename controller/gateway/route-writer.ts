@@ -6,9 +6,10 @@ import { mkdir } from 'node:fs/promises'
 import type { HeaderFacts } from '../core/header-facts.ts'
 import type { Route } from '../core/route.ts'
 import type { TenantId } from '../core/specs.ts'
-import { discardLog, isIntact, isLarge, newHeader, openFiles, readStanding, removeStrays, standingLines, WRITE_BYTES, writeFully, writeGeneration } from './route-files.ts'
-import type { RouteFiles } from './route-files.ts'
+import { discardLog, isIntact, isLarge, newHeader, openFiles, readOn, readStanding, removeStrays, sealOf, standingLines, WRITE_BYTES, writeFully, writeGeneration } from './route-files.ts'
+import type { RouteFiles, RoutePosition, RouteSeal } from './route-files.ts'
 import { encodeDrop, encodePut, lineDigest } from './route-log.ts'
+import { createStandingLines, type KeptLines, type StandingLines } from './standing-lines.ts'
 
 export interface RouteWriterOptions {
   /** As the repository has them now. What is left out is nothing. */
@@ -18,7 +19,7 @@ export interface RouteWriterOptions {
 
 export interface RouteWriter {
   /** Reads what stands in the files and repairs a torn end, so that only differences are written afterwards. Call once, first. */
-  load(): Promise<{ readonly tenants: number; readonly corruptLines: number }>
+  load(kept?: KeptRoutes): Promise<LoadedRoutes>
   /** Makes the routes exactly these. Nothing is dropped unless `routes` was read to its end. Files that were damaged are written anew. */
   replaceAll(routes: Iterable<Route>): Promise<WriteCount>
   /** Resolves when the records are in the log, from where every gateway takes them within milliseconds. */
@@ -27,8 +28,26 @@ export interface RouteWriter {
   /** Brings the facts of the header in step with the repository; writes nothing where they are. */
   refresh(): Promise<void>
   has(tenant: TenantId): boolean
+  /** Of the line that stands for the tenant. */
+  digestOf(tenant: TenantId): string | undefined
+  /** How far the files go; undefined where there are none. */
+  readonly position: RoutePosition | undefined
+  seal(position: RoutePosition): Promise<RouteSeal | undefined>
   readonly size: number
   close(): Promise<void>
+}
+
+/** What an earlier process knew of the files, up to where it sealed them. */
+export interface KeptRoutes {
+  readonly seal: RouteSeal
+  readonly lines: KeptLines
+}
+
+export interface LoadedRoutes {
+  readonly tenants: number
+  readonly corruptLines: number
+  /** Those whose lines may be others than were kept: `all` where nothing was kept, or the files are not as they were. */
+  readonly changed: ReadonlySet<TenantId> | 'all'
 }
 
 export interface WriteCount {
@@ -46,13 +65,13 @@ interface State {
   readonly folder: string
   readonly options: RouteWriterOptions
   /** Tenant to the digest of the line that stands for it in the files. */
-  readonly standing: Map<TenantId, string>
+  readonly standing: StandingLines
   /** Absent until there is a snapshot. */
   files: RouteFiles | undefined
 }
 
 export function createRouteWriter(folder: string, options: RouteWriterOptions): RouteWriter {
-  const state: State = { folder, options, standing: new Map(), files: undefined }
+  const state: State = { folder, options, standing: createStandingLines(), files: undefined }
   let turn: Promise<unknown> = Promise.resolve()
 
   /** One change after the other, a failed one not in the way of the next. */
@@ -63,12 +82,17 @@ export function createRouteWriter(folder: string, options: RouteWriterOptions): 
   }
 
   return {
-    load: () => inTurn(() => load(state)),
+    load: (kept) => inTurn(() => load(state, kept)),
     replaceAll: (routes) => inTurn(() => replaceAll(state, routes)),
     put: (routes) => inTurn(() => apply(state, routes.map(putChange))),
     drop: (tenants) => inTurn(async () => (state.files === undefined ? { written: 0 } : apply(state, tenants.map(dropChange)))),
     refresh: () => inTurn(() => refresh(state)),
-    has: (tenant) => state.standing.has(tenant),
+    has: (tenant) => state.standing.get(tenant) !== undefined,
+    digestOf: (tenant) => state.standing.get(tenant),
+    get position() {
+      return state.files && { generation: state.files.header.generation, snapshotBytes: state.files.snapshotBytes, logBytes: state.files.logBytes }
+    },
+    seal: (position) => sealOf(folder, position),
     get size() {
       return state.standing.size
     },
@@ -83,17 +107,20 @@ export function createRouteWriter(folder: string, options: RouteWriterOptions): 
 const putChange = (route: Route): Change => ({ tenant: route.tenant, line: encodePut(route) })
 const dropChange = (tenant: TenantId): Change => ({ tenant, line: undefined })
 
-async function load(state: State): Promise<{ tenants: number; corruptLines: number }> {
+async function load(state: State, kept: KeptRoutes | undefined): Promise<LoadedRoutes> {
   const { folder, standing } = state
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const found = await readStanding(folder, standing)
+  standing.begin(kept?.lines)
+  const on = kept && (await readOn(folder, kept.seal, standing))
+  if (on === undefined) standing.begin()
+  const found = on === undefined ? await readStanding(folder, standing) : on.found
   if (found !== undefined) {
     state.files = await openFiles(folder, found)
     if (found.corruptLines > 0 || isLarge(state.files)) await compact(state, state.files)
     else await refresh(state)
   }
   await removeStrays(folder, state.files?.header.log)
-  return { tenants: standing.size, corruptLines: found?.corruptLines ?? 0 }
+  return { tenants: standing.size, corruptLines: found?.corruptLines ?? 0, changed: on === undefined || found!.corruptLines > 0 ? 'all' : on.later }
 }
 
 async function refresh(state: State): Promise<void> {
@@ -111,9 +138,9 @@ async function replaceAll(state: State, routes: Iterable<Route>): Promise<WriteC
   if (state.files !== undefined && !(await isIntact(folder, state.files))) {
     await discardLog(folder, state.files)
     state.files = undefined
-    standing.clear()
+    standing.begin()
   }
-  const gone = new Set(standing.keys())
+  const gone = new Set([...standing.entries()].map(([tenant]) => tenant))
   function* changes(): Generator<Change> {
     for (const route of routes) {
       gone.delete(route.tenant)
@@ -183,7 +210,7 @@ async function begin(state: State, changes: Iterable<Change>): Promise<WriteCoun
 
 async function compact(state: State, old: RouteFiles): Promise<void> {
   const { folder, options, standing } = state
-  const wanted = new Map(standing)
+  const wanted = new Map(standing.entries())
   const header = { ...newHeader(factsOf(options.facts()), options.now()), continues: { log: old.header.log, bytes: old.logBytes } }
   state.files = await writeGeneration(folder, header, standingLines(folder, old, wanted))
   // What the old files had lost: the next replaceAll writes it again.

@@ -32,6 +32,8 @@ export interface Loop {
   hint(name: TenantId | ShardName): void
   /** A shard serves on another port now: every member's route is written anew. */
   moved(shard: ShardName): void
+  /** Whether something of the tenant is to be changed yet. */
+  isBusy(id: TenantId): boolean
   /** Looks now and resolves when nothing is left to do. */
   settle(): Promise<void>
   readonly state: LoopState
@@ -47,6 +49,8 @@ export interface LoopOptions {
   /** How often everything is looked at although nothing said so. */
   readonly resyncMs: number
   readonly onPass: (result: 'changed' | 'unchanged' | 'failed', seconds: number) => void
+  /** Called when nothing is left to do, after the first look and whenever everything was looked at. */
+  readonly onSettled?: () => void
   /** Called when everything that runs was looked at. */
   readonly onResync: (seconds: number) => void
   /** Called whenever a look may have changed what deciding code sees. */
@@ -98,8 +102,9 @@ export function createLoop(options: LoopOptions): Loop {
     poke: pacemaker.poke,
     hint: (name) => hint(running, name),
     moved(shard) {
-      for (const { tenant, place } of deps.world.allDesired()) if (place.kind === 'shard' && place.shard === shard) queue.add(tenant, 'start')
+      for (const summary of deps.world.summaries()) if (summary.shard === shard) queue.add(summary.tenant, 'start')
     },
+    isBusy: (id) => pending.has(id),
     async settle() {
       await pacemaker.beat()
       await queue.idle()
@@ -168,6 +173,7 @@ async function first(running: Running, dirty: Set<TenantId>, revision: CommitId,
   enqueue(running, changes, work)
   running.progress.resyncAt = performance.now() + running.options.resyncMs
   running.progress.ready = true
+  void running.queue.idle().then(() => running.options.onSettled?.())
   return changes.length
 }
 
@@ -206,16 +212,19 @@ async function resync({ options, progress, queue }: Running): Promise<void> {
   const startedAt = performance.now()
   progress.resyncAt = performance.now() + options.resyncMs
   const seen = new Set<ShardName>()
-  for (const { tenant, place, state } of world.allDesired()) {
+  for (const { tenant, shard, state } of world.summaries()) {
     if (state !== 'active') continue
-    if (place.kind === 'shard') {
-      if (seen.has(place.shard)) continue
-      seen.add(place.shard)
-      shards.distrust(place.shard)
+    if (shard !== undefined) {
+      if (seen.has(shard)) continue
+      seen.add(shard)
+      shards.distrust(shard)
     }
     queue.add(tenant, 'start')
   }
-  void queue.idle().then(() => options.onResync((performance.now() - startedAt) / 1000))
+  void queue.idle().then(() => {
+    options.onResync((performance.now() - startedAt) / 1000)
+    options.onSettled?.()
+  })
   await destroyExpired(options.deps)
 }
 
@@ -223,9 +232,9 @@ function hint({ options, progress, queue }: Running, name: TenantId | ShardName)
   const { world, shards } = options.deps
   if (!progress.ready) return
   if (world.target(name as TenantId) !== undefined) return queue.add(name as TenantId, 'start')
-  for (const { tenant, place, state } of world.allDesired()) {
-    if (place.kind !== 'shard' || place.shard !== name || state !== 'active') continue
-    shards.distrust(place.shard)
+  for (const { tenant, shard, state } of world.summaries()) {
+    if (shard === undefined || shard !== name || state !== 'active') continue
+    shards.distrust(shard)
     return queue.add(tenant, 'start')
   }
 }

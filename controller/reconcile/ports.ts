@@ -13,6 +13,7 @@ import type { Audit } from '../store/audit.ts'
 import type { Deletions } from '../store/deletions.ts'
 import type { TenantRecords } from '../store/tenant-records.ts'
 import type { Timeline } from '../store/timeline.ts'
+import type { Standing } from './standing.ts'
 import type { World } from './world.ts'
 
 /** The gateway's side of it: routes are written only where they differ. */
@@ -35,7 +36,15 @@ export interface ReconcileObserver {
   purchaseReady(seconds: number): void
 }
 
+/** What a start may go by that does not read everything. */
+export interface StandingStart extends Standing {
+  /** Tenants whose lines in the routes' files may be others than the file of standing tenants knows. */
+  readonly routesChanged: ReadonlySet<TenantId> | 'all'
+}
+
 export interface ReconcileDependencies {
+  /** Absent where the start had to read everything. Asked when the repository was taken in. */
+  readonly standing?: () => StandingStart | undefined
   readonly catalog: Catalog
   readonly world: World
   readonly shards: Shards

@@ -12,8 +12,9 @@ import { isSpecPath, kindOfPath, pathRefusal } from '../specs/paths.ts'
 import { MAX_SPEC_BYTES, refusedEntry, type SpecParser } from '../specs/parse.ts'
 import type { Meta } from '../store/meta.ts'
 import type { SpecCache } from '../store/spec-cache.ts'
-import type { TenantRecords } from '../store/tenant-records.ts'
+import type { TenantRecord, TenantRecords } from '../store/tenant-records.ts'
 import type { GivenNumbers } from './given-numbers.ts'
+import { SHARED_PREFIX, type Standing, type StandingStore } from './standing.ts'
 
 export interface Source {
   /**
@@ -23,6 +24,10 @@ export interface Source {
   sync(): Promise<CommitId>
   /** The tenants that syncs have touched since the last call. */
   drain(): Set<TenantId>
+  /** Calls back with the tenants that each change of the catalog touches, at once. Returns how to stop. */
+  onTouched(listener: (ids: Iterable<TenantId>) => void): () => void
+  /** What the catalog began with, where it did not read everything. */
+  readonly standing: Standing | undefined
   readonly revision: CommitId | undefined
 }
 
@@ -34,10 +39,12 @@ export interface SourceOptions {
   readonly meta: Meta
   readonly catalog: Catalog
   readonly givenNumbers: GivenNumbers
+  readonly standing?: StandingStore
   readonly onProgress?: (read: number, total: number) => void
 }
 
-const FILE_MODES = new Set(['100644', '100755'])
+const PLAIN_FILE = '100644'
+const FILE_MODES = new Set([PLAIN_FILE, '100755'])
 const CACHE_CHUNK = 5_000
 /** Above this many blobs the cache is read as a whole, which is faster than asking for each. */
 const WHOLE_CACHE_FROM = 2_000
@@ -48,6 +55,8 @@ export function createSource(options: SourceOptions): Source {
   /** Whether what the catalog holds now was written down: a sync that could not do so is finished by the next. */
   let noted = false
   let touched = new Set<TenantId>()
+  let standing: Standing | undefined
+  const listeners = new Set<(ids: Iterable<TenantId>) => void>()
   let queue: Promise<unknown> = Promise.resolve()
 
   async function syncNow(): Promise<CommitId> {
@@ -65,14 +74,26 @@ export function createSource(options: SourceOptions): Source {
 
   /** The catalog and `revision` move together, or neither does. */
   async function takeIn(tip: CommitId): Promise<void> {
-    let deltas = revision === undefined ? await readWhole(options, tip) : await readChanges(options, revision, tip)
-    if (revision === undefined) {
-      pruneCache(options, deltas)
-      deltas = seedCatalog(options, deltas)
-    }
-    for (const id of catalog.apply(deltas).tenants) touched.add(id)
+    const deltas = revision === undefined ? await begin(tip) : await readChanges(options, revision, tip)
+    const { tenants } = catalog.apply(deltas)
+    for (const id of tenants) touched.add(id)
+    for (const listener of listeners) listener(tenants)
     revision = tip
     noted = false
+  }
+
+  /** All that a catalog without anything in it is to take in. */
+  async function begin(tip: CommitId): Promise<FileDelta[]> {
+    const found = await options.standing?.open(tip)
+    if (found !== undefined) {
+      const deltas = await readSince(options, found)
+      catalog.begin(found.tenants, found.loose, found.head.highest)
+      standing = found
+      return seedCatalog(options, deltas, inForce(options, [...found.loose].flatMap((id) => options.records.get(id) ?? [])))
+    }
+    const deltas = await readWhole(options, tip)
+    pruneCache(options, deltas)
+    return seedCatalog(options, deltas, inForce(options, options.records.blobs()))
   }
 
   return {
@@ -85,6 +106,13 @@ export function createSource(options: SourceOptions): Source {
       const drained = touched
       touched = new Set()
       return drained
+    },
+    onTouched(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    get standing() {
+      return standing
     },
     get revision() {
       return revision
@@ -99,6 +127,22 @@ async function readWhole(options: SourceOptions, tip: CommitId): Promise<FileDel
   return readEntries(options, entries)
 }
 
+/** Files of tenants that do not stand any more, those that never did, and what has changed since. */
+async function readSince(options: SourceOptions, { head, tenants, loose, changes }: Standing): Promise<FileDelta[]> {
+  const entries = new Map<string, TreeEntry>()
+  for (const id of loose) {
+    const good = tenants.good(id)
+    if (good !== undefined) entries.set(good.path, { path: good.path, blob: good.blob, mode: PLAIN_FILE })
+  }
+  for (const entry of head.others) entries.set(entry.path, entry)
+  const removed: FileDelta[] = []
+  for (const change of changes) {
+    if (change.kind === 'put') entries.set(change.entry.path, change.entry)
+    else if (!entries.delete(change.path)) removed.push({ path: change.path })
+  }
+  return [...removed, ...(await readEntries(options, [...entries.values()]))]
+}
+
 async function readChanges(options: SourceOptions, from: CommitId, to: CommitId): Promise<FileDelta[]> {
   const changes = (await options.repository.changes(from, to)).filter((change) => isSpecPath(change.kind === 'put' ? change.entry.path : change.path))
   const removed = changes.flatMap((change) => (change.kind === 'removed' ? [{ path: change.path }] : []))
@@ -111,7 +155,7 @@ async function readChanges(options: SourceOptions, from: CommitId, to: CommitId)
 /** Turns tree entries into parsed files: from the cache where the blob is known, otherwise from git. */
 async function readEntries(options: SourceOptions, entries: readonly TreeEntry[]): Promise<FileDelta[]> {
   const deltas: FileDelta[] = []
-  const put = (entry: TreeEntry, parsed: ParsedSpec): void => void deltas.push({ path: entry.path, file: { path: entry.path, blob: entry.blob, parsed } satisfies SpecFile })
+  const put = (entry: TreeEntry, parsed: ParsedSpec): void => void deltas.push({ path: entry.path, file: { path: entry.path, blob: entry.blob, parsed, ...(!FILE_MODES.has(entry.mode) && { mode: entry.mode }) } satisfies SpecFile })
   const files = entries.filter((entry) => {
     if (FILE_MODES.has(entry.mode)) return true
     put(entry, refusedEntry(entry.path, entry.mode === '120000' ? 'symlink' : 'submodule'))
@@ -160,11 +204,11 @@ function detached(parsed: ParsedSpec): ParsedSpec {
 }
 
 /** Tells the catalog what was in force before a restart, so that a file that is bad now is held there; answers the files with those marked that still are. */
-function seedCatalog(options: SourceOptions, deltas: FileDelta[]): FileDelta[] {
-  const { catalog, records, meta } = options
+function seedCatalog(options: SourceOptions, deltas: FileDelta[], before: Iterable<InForce>): FileDelta[] {
+  const { catalog } = options
   const byPath = new Map(deltas.map((delta) => [delta.path, delta]))
   const missing: { path: string; blob: BlobId }[] = []
-  for (const { path, blob } of inForce(meta, records)) {
+  for (const { path, blob } of before) {
     const delta = byPath.get(path)
     if (delta?.file?.blob === blob && delta.file.parsed.kind === 'ok') byPath.set(delta.path, { ...delta, standing: true })
     else missing.push({ path, blob })
@@ -177,9 +221,14 @@ function seedCatalog(options: SourceOptions, deltas: FileDelta[]): FileDelta[] {
   return [...byPath.values()]
 }
 
-function* inForce(meta: Meta, records: TenantRecords): Generator<{ readonly path: string; readonly blob: BlobId }> {
+interface InForce {
+  readonly path: string
+  readonly blob: BlobId
+}
+
+function* inForce({ meta }: SourceOptions, records: Iterable<Pick<TenantRecord, 'path' | 'appliedBlob' | 'removedAt'>>): Generator<InForce> {
   for (const { value } of meta.startingWith(SHARED_PREFIX)) yield { path: value.slice(value.indexOf(' ') + 1), blob: value.slice(0, value.indexOf(' ')) as BlobId }
-  for (const { path, appliedBlob, removedAt } of records.blobs()) if (appliedBlob !== null && removedAt === null) yield { path, blob: appliedBlob }
+  for (const { path, appliedBlob, removedAt } of records) if (appliedBlob !== null && removedAt === null) yield { path, blob: appliedBlob }
 }
 
 /** Once a start, and only where most of the cache is of files that are gone. */
@@ -190,8 +239,6 @@ function pruneCache({ cache, records, meta }: SourceOptions, deltas: readonly Fi
   for (const { value } of meta.startingWith(SHARED_PREFIX)) keep.add(value.slice(0, value.indexOf(' ')) as BlobId)
   cache.prune((blob) => keep.has(blob))
 }
-
-const SHARED_PREFIX = 'in-force/'
 
 /** Keeps which blobs of platform, products and plans are in force; tenants' are in their records. */
 function rememberShared({ catalog, meta }: SourceOptions): void {

@@ -1,7 +1,8 @@
 /**
  * The first look of a process. It adopts what runs: shards are brought in step as a whole, all routes are handed to the gateway's
  * files in one go, tenants that nothing was done for yet get their records in one go, and only tenants whose record differs or tells
- * of trouble, or that have a container, are worked on one by one.
+ * of trouble, or that have a container, are worked on one by one. Of tenants that stand since an earlier process (standing.ts), only
+ * shards and routes that are not as they were are looked at.
  */
 import { mkdirSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
@@ -13,7 +14,7 @@ import type { CommitId, TenantId, Timestamp } from '../core/specs.ts'
 import { NEW_STATUS, type TenantStatus } from '../core/status.ts'
 import { newRecord, type TenantRecord } from '../store/tenant-records.ts'
 import { changeEntry, servedStatus, type Follow } from './executor.ts'
-import type { ReconcileDependencies } from './ports.ts'
+import type { ReconcileDependencies, StandingStart } from './ports.ts'
 import type { Target } from './target.ts'
 import { awaitingData } from './tenant-data.ts'
 
@@ -34,33 +35,87 @@ interface Sorted {
   readonly settled: readonly TenantId[]
   readonly newcomers: readonly Newcomer[]
   readonly work: readonly TenantId[]
-  readonly shards: ReadonlySet<ShardName>
+  readonly shards: Set<ShardName>
 }
 
 const SHARDS_AT_ONCE = 8
 const AT_ONCE = 1_000
 
 export async function startUp(deps: ReconcileDependencies, dirty: Set<TenantId>, revision: CommitId, now: Timestamp): Promise<StartUp> {
-  const { recorded, untroubled } = readRecords(deps, dirty)
+  const standing = deps.standing?.()
+  if (standing !== undefined) stand(deps, standing, dirty, now)
+  const { recorded, untroubled } = readRecords(deps, dirty, standing)
   deps.world.adopt(untroubled, now)
   const changes = new Map(deps.world.advance(dirty, revision, now).map((change) => [change.tenant, change]))
   const bought = deps.timeline.awaitingFirstUse()
   const { work, settled, newcomers, shards } = sort(deps, { dirty, changes, recorded, untroubled, bought, imported: awaitingData(deps, dirty) })
   makeFolders(deps, newcomers)
+  if (standing !== undefined) addStanding(deps, standing, dirty, shards)
   await syncShards(deps, shards)
   const { ready, waiting } = byShard(deps, settled)
   const begun = newcomers.filter(({ target }) => portOf(deps, target.desired) !== undefined)
-  await putRoutes(deps, [...ready, ...begun.map(({ target }) => target.desired)], bought)
+  const left = standing === undefined ? NONE_LEFT : leftOf(deps, standing, dirty)
+  await putRoutes(deps, [...ready, ...left.moved, ...begun.map(({ target }) => target.desired)], bought)
   await noteBegun(deps, begun, revision)
   for (const { change } of begun) changes.delete(change.tenant)
-  return { changes: [...changes.values()], work: [...work, ...waiting] }
+  return { changes: [...changes.values()], work: [...work, ...waiting, ...left.waiting] }
 }
 
-/** Adds to `dirty` what is in service. The sets hold the catalog's own texts, where it knows them, and not another copy of each. */
-function readRecords({ records, catalog }: ReconcileDependencies, dirty: Set<TenantId>): Pick<Known, 'recorded' | 'untroubled'> {
+/** The world begins with those that stand, and what time has changed meanwhile is worked out anew. */
+function stand({ world, log }: ReconcileDependencies, { tenants, loose, head, changes }: StandingStart, dirty: Set<TenantId>, now: Timestamp): void {
+  world.stand(tenants, loose, head.timers, now)
+  log.info({ standing: tenants.size, loose: loose.size, changes: changes.length, revision: head.revision }, 'standing tenants are taken over')
+  for (const id of loose) dirty.add(id)
+  for (const id of world.due(now)) dirty.add(id)
+}
+
+/** Shards of those that stand, with word of which files need not be rendered to see that they are right. */
+function addStanding({ world, shards: all }: ReconcileDependencies, { tenants, head }: StandingStart, dirty: ReadonlySet<TenantId>, shards: Set<ShardName>): void {
+  const touched = new Set<ShardName | undefined>()
+  for (const id of dirty) {
+    const place = world.desired(id)?.place
+    touched.add(tenants.summary(id)?.shard)
+    if (place?.kind === 'shard') touched.add(place.shard)
+  }
+  for (const { shard, state } of world.summaries()) if (shard !== undefined && state === 'active') shards.add(shard)
+  for (const shard of shards) {
+    const standing = head.shards[shard]
+    if (standing !== undefined && !touched.has(shard)) all.trust(shard, standing)
+  }
+}
+
+interface Left {
+  /** Their routes may be others than they stand. */
+  readonly moved: readonly DesiredTenant[]
+  /** Their shard did not come up. */
+  readonly waiting: readonly TenantId[]
+}
+
+const NONE_LEFT: Left = { moved: [], waiting: [] }
+
+/** What is left to do for those that stand. */
+function leftOf({ world, shards }: ReconcileDependencies, { head, tenants, routesChanged }: StandingStart, dirty: ReadonlySet<TenantId>): Left {
+  const moved: DesiredTenant[] = []
+  const waiting: TenantId[] = []
+  for (const { tenant, shard, state } of tenants.summaries()) {
+    if (dirty.has(tenant) || shard === undefined) continue
+    const port = shards.portOf(shard)
+    const inStep = state !== 'active' || (port !== undefined && port === head.shards[shard]?.port)
+    if (inStep && routesChanged !== 'all' && !routesChanged.has(tenant)) continue
+    const desired = world.desired(tenant)
+    if (desired === undefined) continue
+    if (state === 'active' && port === undefined) waiting.push(tenant)
+    else moved.push(desired)
+  }
+  return { moved, waiting }
+}
+
+/** Adds to `dirty` what is in service, or only what is not known to stand. The sets hold the catalog's own texts, where it knows them, and not another copy of each. */
+function readRecords({ records, catalog }: ReconcileDependencies, dirty: Set<TenantId>, standing: StandingStart | undefined): Pick<Known, 'recorded' | 'untroubled'> {
+  const states = standing === undefined ? records.states() : [...dirty].flatMap((id) => records.get(id) ?? [])
   const recorded = new Set<TenantId>()
   const untroubled = new Set<TenantId>()
-  for (const { tenant, appliedBlob, removedAt, status } of records.states()) {
+  for (const { tenant, appliedBlob, removedAt, status } of states) {
     const good = catalog.entry(tenant)?.good
     const id = good?.spec.metadata.name ?? tenant
     recorded.add(id)
@@ -72,7 +127,7 @@ function readRecords({ records, catalog }: ReconcileDependencies, dirty: Set<Ten
 }
 
 /** Whether the record says of a tenant that something is not as its file has it: its own run puts that right. */
-function isTroubled({ failures, conditions }: TenantStatus): boolean {
+export function isTroubled({ failures, conditions }: TenantStatus): boolean {
   return failures > 0 || conditions.some(({ type, status }) => (type === 'Held' && status) || (type === 'SpecValid' && !status))
 }
 

@@ -10,13 +10,17 @@ import { desireTenant, type DesiredTenant } from '../core/desired.ts'
 import { earliest, isPast } from '../core/keys.ts'
 import { isSameOwner } from '../core/same-owner.ts'
 import type { CommitId, Tenant, TenantId, Timestamp } from '../core/specs.ts'
+import type { StandingTenants, TenantSummary } from '../core/standing.ts'
 import type { Deletions } from '../store/deletions.ts'
 import { gate } from './gate.ts'
 import type { LimitInForce } from './limit-in-force.ts'
 import type { FormerTenant, LastApplied } from './last-applied.ts'
+import { createStandingTargets } from './standing-targets.ts'
 import type { Proposal, Target } from './target.ts'
 
 export interface World {
+  /** Begins with what a process before this one left in force, less `except`; `timers` are the instants at which time alone changes one of them. Once, first. */
+  stand(standing: StandingTenants, except: Iterable<TenantId>, timers: Iterable<readonly [TenantId, Timestamp]>, now: Timestamp): void
   /** These tenants are in force as the catalog has them: a process before this one made them so. Spares the look-up of each in the records. */
   adopt(ids: Iterable<TenantId>, now: Timestamp): void
   /** Works out anew what is wanted of these tenants at a revision; answers what is different now. */
@@ -24,7 +28,7 @@ export interface World {
   target(id: TenantId): Target | undefined
   /** What shard rendering goes by: the tenant as it is to be served, held ones as they were. */
   desired(id: TenantId): DesiredTenant | undefined
-  allDesired(): Iterable<DesiredTenant>
+  summaries(): Iterable<TenantSummary>
   /** Tenants for which time alone has changed the answer. */
   due(now: Timestamp): TenantId[]
   /** The next instant at which `due` will answer something. */
@@ -47,12 +51,14 @@ export function createWorld({ catalog, deletions, limitInForce, lastApplied, for
   const targets = new Map<TenantId, Target>()
   const inForce = new Map<TenantId, DesiredTenant>()
   const timers = new Map<TenantId, Timestamp>()
+  /** Laid under the rest: those that nothing was worked out for yet. */
+  const standing = createStandingTargets(catalog)
 
   const desire = (tenant: Tenant, now: Timestamp): DesiredTenant | undefined => desireInForce(catalog, tenant, now)
 
   /** As it was told last: by this process, or by the one before it. */
   function before(id: TenantId, now: Timestamp): DesiredTenant | undefined {
-    const known = inForce.get(id)
+    const known = inForce.get(id) ?? standing.target(id)?.desired
     if (known !== undefined) return known
     const applied = lastApplied(id)
     return applied && desire(applied.spec, now)
@@ -79,6 +85,7 @@ export function createWorld({ catalog, deletions, limitInForce, lastApplied, for
   }
 
   function settle({ id, target, nextAt }: Proposal): void {
+    standing.leave(id)
     targets.set(id, target)
     if (nextAt === undefined) timers.delete(id)
     else timers.set(id, nextAt)
@@ -87,12 +94,17 @@ export function createWorld({ catalog, deletions, limitInForce, lastApplied, for
   }
 
   function forget(id: TenantId): void {
+    standing.leave(id)
     inForce.delete(id)
     targets.delete(id)
     timers.delete(id)
   }
 
   return {
+    stand(tenants, except, changes, now) {
+      standing.begin(tenants, except, now)
+      for (const [id, at] of changes) if (standing.has(id)) timers.set(id, at)
+    },
     adopt(ids, now) {
       for (const id of ids) {
         const good = catalog.entry(id)?.good
@@ -110,23 +122,30 @@ export function createWorld({ catalog, deletions, limitInForce, lastApplied, for
         } else proposals.push(proposal)
       }
       const limit = catalog.platform?.spec.deletionLimit
-      const gated = gate(proposals, { revision, limit: limit && stricterLimit(limitInForce.get() ?? limit, limit), total: inForce.size, deletions })
+      const gated = gate(proposals, { revision, limit: limit && stricterLimit(limitInForce.get() ?? limit, limit), total: inForce.size + standing.size, deletions })
       if (limit !== undefined) limitInForce.set(limit)
       for (const proposal of gated) settle(proposal)
       return gated.flatMap(({ change }) => change ?? [])
     },
-    target: (id) => targets.get(id),
-    desired: (id) => inForce.get(id),
-    allDesired: () => inForce.values(),
+    target: (id) => targets.get(id) ?? standing.target(id),
+    desired: (id) => inForce.get(id) ?? standing.target(id)?.desired,
+    *summaries() {
+      for (const desired of inForce.values()) yield summaryOf(desired)
+      yield* standing.summaries()
+    },
     due: (now) => [...timers].flatMap(([id, at]) => (isPast(at, now) ? [id] : [])),
     nextDue: () => earliest([...timers.values()]),
     retired(id) {
       if (targets.get(id)?.kind === 'retire') forget(id)
     },
     get counts() {
-      return { ...countTargets(targets.values()), tenants: inForce.size }
+      return { ...countTargets(targets.values()), tenants: inForce.size + standing.size }
     },
   }
+}
+
+function summaryOf({ tenant, product, plan, state, place }: DesiredTenant): TenantSummary {
+  return { tenant, product, plan, state, ...(place.kind === 'shard' && { shard: place.shard }) }
 }
 
 /** By the plan and the product that are in force; undefined where there are none. */

@@ -3,6 +3,7 @@
  * Acceptance is asked with the rendered file's own probe key, never assumed, since SQ answers a reload before it has read the
  * file. Many tenants of a shard may ask at once: they share one round.
  */
+import { hash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import type { FieldDrift } from '../core/container.ts'
 import type { ShardName } from '../core/placement.ts'
@@ -17,6 +18,15 @@ export interface ShardState {
   readonly repairs: readonly { readonly action: string; readonly drift: readonly FieldDrift[] }[]
 }
 
+/** A rendered file that SQ accepted: enough to see later, without rendering it, that it still is the wanted one. */
+export interface StandingShard {
+  /** SHA-256 of the file, in hex. */
+  readonly digest: string
+  /** As in TenantsJson. */
+  readonly about: string
+  readonly port: number
+}
+
 export interface Shards {
   /** Resolves once SQ serves the shard's present members, and only then. */
   sync(shard: ShardName): Promise<ShardState>
@@ -24,6 +34,10 @@ export interface Shards {
   invalidate(shard: ShardName): void
   /** Tells that the world may have changed under the shard: the next sync looks at everything again. */
   distrust(shard: ShardName): void
+  /** The shard's members are wanted exactly as when this stood: a file with its digest need not be rendered again. Before the first sync. */
+  trust(shard: ShardName, standing: StandingShard): void
+  /** Undefined while anything about the shard is not as wanted. */
+  standing(shard: ShardName): StandingShard | undefined
   stop(shard: ShardName): Promise<void>
   /** The port of the last successful sync. */
   portOf(shard: ShardName): number | undefined
@@ -34,6 +48,7 @@ export interface ShardsOptions {
   readonly instances: (shard: ShardName) => SqInstances
   /** The shard's file as its members are wanted now. */
   readonly render: (shard: ShardName) => TenantsJson
+  readonly probeKeyOf: (about: string) => string
   /** Called when a shard's SQ serves on another port than before: every member's route is another now. */
   readonly onMoved: (shard: ShardName) => void
   /** Called with the time that SQ took to accept a new file. */
@@ -47,7 +62,8 @@ interface Known {
   /** The count at which the file was last rendered, the mark it has since, and the key that proves it loaded. Its text is not kept. */
   renderedVersion: number
   mark: FileMark | undefined
-  probeKey: string
+  rendered: { readonly probeKey: string; readonly digest: string; readonly about: string }
+  trusted: StandingShard | undefined
   port: number | undefined
   round: Promise<ShardState> | undefined
   next: Promise<ShardState> | undefined
@@ -58,7 +74,7 @@ export function createShards(options: ShardsOptions): Shards {
   const known = (shard: ShardName): Known => {
     let state = shards.get(shard)
     if (state === undefined) {
-      state = { version: 1, syncedVersion: 0, renderedVersion: 0, mark: undefined, probeKey: '', port: undefined, round: undefined, next: undefined }
+      state = { version: 1, syncedVersion: 0, renderedVersion: 0, mark: undefined, rendered: { probeKey: '', digest: '', about: '' }, trusted: undefined, port: undefined, round: undefined, next: undefined }
       shards.set(shard, state)
     }
     return state
@@ -90,7 +106,7 @@ export function createShards(options: ShardsOptions): Shards {
     if (running.action !== 'none') repairs.push({ action: `sq-${running.action}`, drift: [...running.drift] })
     // Whoever edited the file may have had it loaded, and the probe key may stand in it: it proves nothing then.
     if (written !== undefined && written.drift.length > 0 && running.action !== 'started') await instances.reload(shard, running.port)
-    const port = await untilAccepted({ shard, instances, folders: options.folders, onReload: options.onReload }, running, state.probeKey)
+    const port = await untilAccepted({ shard, instances, folders: options.folders, onReload: options.onReload }, running, state.rendered.probeKey)
     const moved = state.port !== undefined && state.port !== port
     state.port = port
     state.syncedVersion = version
@@ -104,9 +120,16 @@ export function createShards(options: ShardsOptions): Shards {
     const mark = await markOf(file)
     if (state.renderedVersion === version && mark !== undefined && mark === state.mark) return undefined
     const touched = state.mark !== undefined && mark !== state.mark
-    const { text, probeKey } = options.render(shard)
-    state.probeKey = probeKey
     const found = await readIfThere(file)
+    const trusted = stillTrusted(state, found, mark)
+    if (trusted !== undefined) {
+      state.rendered = { probeKey: options.probeKeyOf(trusted.about), digest: trusted.digest, about: trusted.about }
+      state.mark = mark
+      state.renderedVersion = version
+      return undefined
+    }
+    const { text, probeKey, about } = options.render(shard)
+    state.rendered = { probeKey, about, digest: hash('sha256', text) }
     const differs = found !== text || !isPrivate(mark)
     if (differs) {
       await mkdir(options.folders.probe(shard), { recursive: true, mode: 0o700 })
@@ -121,6 +144,8 @@ export function createShards(options: ShardsOptions): Shards {
   return {
     sync,
     invalidate: (shard) => void known(shard).version++,
+    trust: (shard, standing) => void (known(shard).trusted = standing),
+    standing: (shard) => standingOf(shards.get(shard)),
     distrust: (shard) => void (known(shard).syncedVersion = 0),
     async stop(shard) {
       await options.instances(shard).stop(shard)
@@ -128,6 +153,17 @@ export function createShards(options: ShardsOptions): Shards {
     },
     portOf: (shard) => shards.get(shard)?.port,
   }
+}
+
+function standingOf(state: Known | undefined): StandingShard | undefined {
+  if (state === undefined || state.syncedVersion !== state.version || state.renderedVersion !== state.version || state.port === undefined) return undefined
+  return { digest: state.rendered.digest, about: state.rendered.about, port: state.port }
+}
+
+/** Only until it is rendered for the first time: from then on the process knows by itself what is wanted. */
+function stillTrusted({ trusted, renderedVersion, version }: Known, found: string | undefined, mark: FileMark | undefined): StandingShard | undefined {
+  if (renderedVersion > 0 || version > 1 || found === undefined || !isPrivate(mark)) return undefined
+  return trusted !== undefined && hash('sha256', found) === trusted.digest ? trusted : undefined
 }
 
 function foundInstead(found: string | undefined, wanted: string, mark: FileMark | undefined): string {

@@ -72,6 +72,19 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX adoptions_tenant ON adoptions (tenant) WHERE tenant IS NOT NULL;
   CREATE INDEX adoptions_folder ON adoptions (folder);
   `,
+  `
+  -- Tenants whose rows changed since the file of standing tenants was begun that is in force, or a later one ("round"): a start looks at these by themselves.
+  CREATE TABLE loose (tenant TEXT PRIMARY KEY, round INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER loose_insert AFTER INSERT ON tenants WHEN EXISTS (SELECT 1 FROM meta WHERE name = 'standing-round') BEGIN
+    INSERT OR REPLACE INTO loose (tenant, round) VALUES (NEW.tenant, (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'standing-round'));
+  END;
+  CREATE TRIGGER loose_update AFTER UPDATE ON tenants WHEN EXISTS (SELECT 1 FROM meta WHERE name = 'standing-round') BEGIN
+    INSERT OR REPLACE INTO loose (tenant, round) VALUES (NEW.tenant, (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'standing-round'));
+  END;
+  CREATE TRIGGER loose_delete AFTER DELETE ON tenants WHEN EXISTS (SELECT 1 FROM meta WHERE name = 'standing-round') BEGIN
+    INSERT OR REPLACE INTO loose (tenant, round) VALUES (OLD.tenant, (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'standing-round'));
+  END;
+  `,
 ]
 
 export type Store = DatabaseSync

@@ -24,6 +24,8 @@ export interface TenantRecords {
   blobs(): Iterable<Pick<TenantRecord, 'tenant' | 'path' | 'appliedBlob' | 'removedAt'>>
   /** The same with what people see of each. */
   states(): Iterable<Pick<TenantRecord, 'tenant' | 'appliedBlob' | 'removedAt' | 'status'>>
+  /** Up to so many rows behind this id, in order: all of them in pieces, while other work goes on. */
+  after(tenant: TenantId | undefined, limit: number): readonly TenantRecord[]
   /** Writes the row; no write where it stands so already. */
   put(record: TenantRecord): void
   /** Writes rows in one transaction, for a start with many tenants. */
@@ -51,6 +53,7 @@ const COLUMNS = 'tenant, product, path, applied_blob, applied_revision, attempte
 
 export function createTenantRecords(db: Store): TenantRecords {
   const one = db.prepare(`SELECT ${COLUMNS} FROM tenants WHERE tenant = ?`)
+  const after = db.prepare(`SELECT ${COLUMNS} FROM tenants WHERE tenant > ? ORDER BY tenant LIMIT ?`)
   const put = db.prepare(`INSERT OR REPLACE INTO tenants (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const remove = db.prepare('DELETE FROM tenants WHERE tenant = ?')
   const get = (tenant: TenantId): TenantRecord | undefined => {
@@ -70,6 +73,7 @@ export function createTenantRecords(db: Store): TenantRecords {
       const rows = db.prepare('SELECT tenant, applied_blob AS appliedBlob, removed_at AS removedAt, status FROM tenants').iterate() as Iterable<unknown>
       for (const row of rows as Iterable<Pick<TenantRecord, 'tenant' | 'appliedBlob' | 'removedAt'> & { status: string }>) yield { ...row, status: JSON.parse(row.status) as TenantStatus }
     },
+    after: (tenant, limit) => (after.all(tenant ?? '', limit) as unknown as Row[]).map(fromRow),
     put(record) {
       const values = toValues(record)
       const before = one.get(record.tenant) as Row | undefined

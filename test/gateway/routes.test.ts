@@ -110,7 +110,7 @@ describe('routes written and followed', () => {
     expect(reader.table!.tenants).toBe(4)
     await writer.close()
     const again = createRouteWriter(folder, { facts: () => ({ links: LINKS }), now: () => new Date() })
-    expect(await again.load()).toEqual({ tenants: 4, corruptLines: bad.length })
+    expect(await again.load()).toMatchObject({ tenants: 4, corruptLines: bad.length })
     expect(readFileSync(path.join(folder, 'snapshot'), 'utf8').trimEnd().split('\n')).toHaveLength(5)
     await again.close()
   })

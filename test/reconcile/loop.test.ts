@@ -48,6 +48,8 @@ function running(options: CoreOptions & { readonly resyncMs?: number } = {}): Ru
       touched = new Set()
       return drained
     },
+    onTouched: () => () => undefined,
+    standing: undefined,
     get revision() {
       return rev(number)
     },

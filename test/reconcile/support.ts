@@ -22,6 +22,7 @@ import { createAdoptions } from '../../controller/store/adoptions.ts'
 import { createAudit } from '../../controller/store/audit.ts'
 import { openStore } from '../../controller/store/db.ts'
 import { createDeletions } from '../../controller/store/deletions.ts'
+import { createLooseTenants } from '../../controller/store/loose-tenants.ts'
 import { createMeta } from '../../controller/store/meta.ts'
 import { createSpecCache } from '../../controller/store/spec-cache.ts'
 import { createTenantRecords } from '../../controller/store/tenant-records.ts'
@@ -76,7 +77,8 @@ export const master = [{ version: 1, hex: '11'.repeat(32) }] as const
 export function createCore({ home = tempFolder('core'), files = SHARED }: CoreOptions = {}): Core {
   const db = openStore(path.join(home, 'store.db'), 'rebuildable')
   onTestFinished(() => db.close())
-  const stores = { meta: createMeta(db), cache: createSpecCache(db), records: createTenantRecords(db), deletions: createDeletions(db), audit: createAudit(db), adoptions: createAdoptions(db), timeline: createTimeline(db) }
+  const meta = createMeta(db)
+  const stores = { meta, loose: createLooseTenants(db, meta), cache: createSpecCache(db), records: createTenantRecords(db), deletions: createDeletions(db), audit: createAudit(db), adoptions: createAdoptions(db), timeline: createTimeline(db) }
   const catalog = createCatalog()
   const fakes: Fakes = { calls: [], routes: new Map(), containers: new Set(), ports: new Map([[shard(0), 11_000], [shard(1), 11_001]]), faults: new Map(), afterCall: () => undefined, repairs: [], ensured: {}, containerPort: 1 }
   const outcomes: string[] = []
@@ -136,6 +138,8 @@ function fakeShards(fakes: Fakes): Shards {
     },
     invalidate: (name) => note(`shards.invalidate ${name}`),
     distrust: (name) => note(`shards.distrust ${name}`),
+    trust: (name) => note(`shards.trust ${name}`),
+    standing: () => undefined,
     stop: (name) => called(fakes, [`shards.stop ${name}`], () => undefined),
     portOf: (name) => fakes.ports.get(name),
   }

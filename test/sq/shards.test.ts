@@ -128,7 +128,7 @@ async function stubborn(loads: (reloads: number, restarts: number) => boolean): 
 }
 
 describe('acceptance', () => {
-  const shardsOf = (instances: SqInstances) => createShards({ folders: shardFolders(tempFolder('sq')), instances: () => instances, render: () => ({ text: '{}', probeKey: 'probe' as never }), onMoved: () => undefined })
+  const shardsOf = (instances: SqInstances) => createShards({ folders: shardFolders(tempFolder('sq')), instances: () => instances, render: () => ({ text: '{}', probeKey: 'probe' as never, about: '' }), probeKeyOf: () => 'probe', onMoved: () => undefined })
 
   test('is asked again until the reload is done', async () => {
     const { instances, count } = await stubborn((reloads) => reloads >= 2)

@@ -1,6 +1,7 @@
 /** Shards of a shared SQ as processes, with the real SQ where there is one, on a temporary HOME; everything is ended after the test. */
 import path from 'node:path'
 import { onTestFinished } from 'vitest'
+import { deriveProbeKey } from '../../controller/core/keys.ts'
 import { shardName, type ShardName } from '../../controller/core/placement.ts'
 import type { TenantId } from '../../controller/core/specs.ts'
 import { renderTenantsJson } from '../../controller/core/tenants-json.ts'
@@ -58,6 +59,7 @@ export function supervise(home = tempFolder('sq'), command = SQ): Supervisor {
       const desired = [...members].map((n) => desireTenant(tenant(userId(n)), sharedProduct(), plan('standard'), NOW)!)
       return renderTenantsJson({ instance: shard, maxTenants: 500, defaultQuotaMb: 1000, members: desired, dataFolder: (id) => folders.data(shard, id), probeFolder: folders.probe(shard) }, keyring)
     },
+    probeKeyOf: (about) => deriveProbeKey(keyring.mac, keyring.masterVersion, about),
     onMoved: () => void counts.moves++,
   })
   onTestFinished(() => processes.stop(SHARD))
