@@ -47,7 +47,8 @@ export interface WorldOptions {
   readonly former: FormerTenant
 }
 
-export function createWorld({ catalog, deletions, limitInForce, lastApplied, former }: WorldOptions): World {
+export function createWorld(options: WorldOptions): World {
+  const { catalog, deletions, limitInForce, lastApplied } = options
   const targets = new Map<TenantId, Target>()
   const inForce = new Map<TenantId, DesiredTenant>()
   const timers = new Map<TenantId, Timestamp>()
@@ -62,26 +63,6 @@ export function createWorld({ catalog, deletions, limitInForce, lastApplied, for
     if (known !== undefined) return known
     const applied = lastApplied(id)
     return applied && desire(applied.spec, now)
-  }
-
-  function propose(id: TenantId, now: Timestamp): Proposal | undefined {
-    const entry = catalog.entry(id)
-    const was = before(id, now)
-    if (entry === undefined) return was && { id, was, target: { kind: 'retire', desired: was }, change: diffTenant(was, undefined) }
-    const good = entry.good
-    const wanted = good && desire(good.spec, now)
-    if (good === undefined || wanted === undefined) return { id, was, target: was ? leftAlone(entry, was) : invalid(entry), change: undefined }
-    const kept = was === undefined || was.state === 'ended' ? former(id) : undefined
-    if (kept !== undefined && !isSameOwner(kept, good.spec)) return { id, was, target: usedBefore(entry, was), change: undefined }
-    const { hold } = good.spec.spec
-    if (hold !== undefined && !isPast(hold.until, now)) {
-      const message = `on hold until ${hold.until} by ${hold.by}: ${hold.reason}`
-      return { id, was, target: { kind: 'leave', reason: 'OnHold', message, desired: was, findings: entry.findings }, change: undefined, nextAt: hold.until }
-    }
-    const target: Target = { kind: 'follow', desired: wanted, blob: good.blob, path: good.path, findings: entry.findings, heldBy: heldBy(catalog, entry) }
-    const change = diffTenant(was, wanted)
-    // Where nothing differs, one of two equal values is enough: at a start there are two of every tenant.
-    return { id, was: change === undefined ? wanted : was, target, change, nextAt: wanted.nextChangeAt }
   }
 
   function settle({ id, target, nextAt }: Proposal): void {
@@ -115,7 +96,7 @@ export function createWorld({ catalog, deletions, limitInForce, lastApplied, for
     advance(dirty, revision, now) {
       const proposals: Proposal[] = []
       for (const id of dirty) {
-        const proposal = propose(id, now)
+        const proposal = propose(options, id, before(id, now), now)
         if (proposal === undefined) {
           forget(id)
           deletions.forget(id)
@@ -142,6 +123,25 @@ export function createWorld({ catalog, deletions, limitInForce, lastApplied, for
       return { ...countTargets(targets.values()), tenants: inForce.size + standing.size }
     },
   }
+}
+
+function propose({ catalog, former }: WorldOptions, id: TenantId, was: DesiredTenant | undefined, now: Timestamp): Proposal | undefined {
+  const entry = catalog.entry(id)
+  if (entry === undefined) return was && { id, was, target: { kind: 'retire', desired: was }, change: diffTenant(was, undefined) }
+  const good = entry.good
+  const wanted = good && desireInForce(catalog, good.spec, now)
+  if (good === undefined || wanted === undefined) return { id, was, target: was ? leftAlone(entry, was) : invalid(entry), change: undefined }
+  const kept = was === undefined || was.state === 'ended' ? former(id) : undefined
+  if (kept !== undefined && !isSameOwner(kept, good.spec)) return { id, was, target: usedBefore(entry, was), change: undefined }
+  const { hold } = good.spec.spec
+  if (hold !== undefined && !isPast(hold.until, now)) {
+    const message = `on hold until ${hold.until} by ${hold.by}: ${hold.reason}`
+    return { id, was, target: { kind: 'leave', reason: 'OnHold', message, desired: was, findings: entry.findings }, change: undefined, nextAt: hold.until }
+  }
+  const target: Target = { kind: 'follow', desired: wanted, blob: good.blob, path: good.path, findings: entry.findings, heldBy: heldBy(catalog, entry) }
+  const change = diffTenant(was, wanted)
+  // Where nothing differs, one of two equal values is enough: at a start there are two of every tenant.
+  return { id, was: change === undefined ? wanted : was, target, change, nextAt: wanted.nextChangeAt }
 }
 
 function summaryOf({ tenant, product, plan, state, place }: DesiredTenant): TenantSummary {
