@@ -4,6 +4,7 @@ import { diffTenant, orderChanges, takesOut, type TenantChange } from './change-
 import { containerNeeds } from './container.ts'
 import { gateDeletions, NO_LIMIT_KNOWN, stricterLimit, type DeletionLimit } from './deletion-gate.ts'
 import { desireTenant, type DesiredTenant } from './desired.ts'
+import { isLive } from './keys.ts'
 import type { KeySpec, Plan, TenantId, Timestamp } from './specs.ts'
 
 export interface Totals {
@@ -17,7 +18,7 @@ export interface Totals {
 }
 
 export interface Risk {
-  readonly kind: 'approval-needed' | 'stops-serving' | 'key-ends' | 'limit-lowered' | 'engine-changed'
+  readonly kind: 'approval-needed' | 'stops-serving' | 'key-ends' | 'key-returns' | 'limit-lowered' | 'engine-changed'
   readonly tenant: TenantId | undefined
   readonly message: string
 }
@@ -50,13 +51,24 @@ export interface Side {
   readonly catalog: Catalog
   readonly desired: DesiredById
   readonly totals: Totals
+  /** Keys that are written down and open nothing any more. */
+  readonly ended: ReadonlyMap<TenantId, readonly KeySpec[]>
   /** Kept as a value, since the catalog may move on. */
   readonly deletionLimit: DeletionLimit | undefined
 }
 
 export function sideOf(catalog: Catalog, now: Timestamp): Side {
   const desired = desiredOf(catalog, now)
-  return { catalog, desired, totals: totalsOf(catalog, desired), deletionLimit: catalog.platform?.spec.deletionLimit }
+  return { catalog, desired, totals: totalsOf(catalog, desired), ended: endedKeys(catalog, now), deletionLimit: catalog.platform?.spec.deletionLimit }
+}
+
+function endedKeys(catalog: Catalog, now: Timestamp): Map<TenantId, readonly KeySpec[]> {
+  const all = new Map<TenantId, readonly KeySpec[]>()
+  for (const { metadata, spec } of catalog.tenants()) {
+    const ended = spec.keys.filter((key) => !isLive(key, now))
+    if (ended.length > 0) all.set(metadata.name, ended)
+  }
+  return all
 }
 
 /** Compares two revisions. A tenant whose file became invalid stays at its last good spec, so it is no change. */
@@ -82,6 +94,8 @@ function risksOf({ tenant, action, fields }: TenantChange, base: Side, head: Sid
   if (action === 'remove' || action === 'end' || action === 'suspend') risks.push({ kind: 'stops-serving', tenant, message: `${tenant} stops being served (${action})` })
   const lost = now?.keys.filter((key) => then !== undefined && !then.keys.some((other) => isSameText(other, key))) ?? []
   for (const { id } of lost) risks.push({ kind: 'key-ends', tenant, message: `key ${id} of ${tenant} stops working` })
+  const back = then?.keys.filter((key) => base.ended.get(tenant)?.some((other) => isSameText(other, key))) ?? []
+  for (const { id } of back) risks.push({ kind: 'key-returns', tenant, message: `key ${id} of ${tenant}, which had been revoked or had expired, works again for whoever has it` })
   for (const { field, from, to } of fields) {
     if (field === 'place') risks.push({ kind: 'engine-changed', tenant, message: `${tenant} moves from ${from} to ${to}; its data does not move by itself` })
     if (field.startsWith('limits.') && limitOf(to) < limitOf(from)) risks.push({ kind: 'limit-lowered', tenant, message: `${field} of ${tenant} is lowered from ${from} to ${to}` })

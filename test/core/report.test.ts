@@ -73,6 +73,14 @@ describe('a comparison of two revisions', () => {
   })
 })
 
+describe('a key that comes back', () => {
+  it.each(['revokedAt', 'expiresAt'] as const)('by the removal of %s is a risk of its own; a new one is none', (end) => {
+    const base = side(tenant('user001', { keys: [keySpec('k1', { [end]: '2026-02-20T00:00:00Z' }), keySpec('k2')] }))
+    const head = side(tenant('user001', { keys: [keySpec('k1'), keySpec('k2'), keySpec('k3')] }))
+    expect(compare(base, head).risks).toEqual([{ kind: 'key-returns', tenant: 'user001', message: 'key k1 of user001, which had been revoked or had expired, works again for whoever has it' }])
+  })
+})
+
 describe('the totals of a revision', () => {
   it('count what is sold, what runs and what comes in a month, without ended tenants', () => {
     const { totals } = side(
