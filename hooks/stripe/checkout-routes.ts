@@ -1,8 +1,9 @@
 /** The public routes around buying: start a checkout, and how many founder slots are claimed. Claimed numbers come from the repository alone. */
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { CatalogView } from '../../controller/core/catalog-view.ts'
 import type { Plan } from '../../controller/core/specs.ts'
 import { startCheckout, type CheckoutOptions } from './checkout.ts'
+import { createCheckoutLimit } from './checkout-limit.ts'
 import { createProblemHandler, HttpProblem } from '../../controller/web/http-problem.ts'
 import type { Log } from './ports.ts'
 
@@ -19,10 +20,14 @@ const MAX_BODY_BYTES = 16 * 1024
 const FOUNDING_PRODUCT = 'sq'
 
 export function createCheckoutRoutes(options: CheckoutOptions & { readonly log: Log }): FastifyPluginAsync {
+  const limit = createCheckoutLimit(() => performance.now())
   return async (parent) => {
     await parent.register(async (app) => {
       app.setErrorHandler(createProblemHandler(options.log))
-      app.post('/api/checkout', { bodyLimit: MAX_BODY_BYTES }, (request) => startCheckout(options, request.body))
+      app.post('/api/checkout', { bodyLimit: MAX_BODY_BYTES }, (request) => {
+        limit.take(addressOf(request))
+        return startCheckout(options, request.body)
+      })
       app.get('/api/founding-progress', async () => {
         const progress = foundingProgress(options.catalog())
         if (progress !== undefined) return progress
@@ -30,6 +35,12 @@ export function createCheckoutRoutes(options: CheckoutOptions & { readonly log: 
       })
     })
   }
+}
+
+/** As the gateway says, which lets nobody else say it. Without one, somebody asks who may use the socket. */
+function addressOf({ headers }: FastifyRequest): string {
+  const forwarded = headers['x-forwarded-for']
+  return typeof forwarded === 'string' ? forwarded : 'local'
 }
 
 /** Of the plan of product `sq` that has slots; the first by name where several have. */

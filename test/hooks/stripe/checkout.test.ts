@@ -38,6 +38,17 @@ async function openSite({ plans = [FOUNDER, STANDARD, FREE], priced = plans, ten
 }
 
 describe('starting a checkout', () => {
+  it('is refused for a while to an address that asks all the time, before Stripe is asked', async () => {
+    const { app } = await openSite()
+    const ask = (address: string) => app.inject({ method: 'POST', url: '/api/checkout', headers: { 'content-type': 'application/json', 'x-forwarded-for': address }, payload: '{}' })
+    const answers = await Promise.all(Array.from({ length: 25 }, () => ask('192.0.2.7')))
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([...Array.from({ length: 20 }, () => 400), ...Array.from({ length: 5 }, () => 429)].sort())
+    const refused = answers.find(({ statusCode }) => statusCode === 429)!
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+    expect(refused.json()).toMatchObject({ type: 'urn:tenantry:problem:too-many-checkouts', code: 'too-many-checkouts' })
+    expect((await ask('192.0.2.8')).statusCode).toBe(400)
+  })
+
   it('answers with the page to pay on, of a session that carries what the worker needs', async () => {
     const { post, stripe, double } = await openSite()
     const answer = await post(ORDER)
