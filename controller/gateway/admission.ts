@@ -1,14 +1,25 @@
 /**
- * How many requests an instance gets at once: a bounded number, the rest wait in line, and a full line refuses. First come, first
- * served for now: fairness between tenants has its place here, in which waiting request `leave` starts next.
+ * How many requests each instance gets at once; whoever is over that waits in its lane. What is let into an SQ beyond its processors only
+ * makes everybody wait there, where nobody takes turns: so a small number, and the turns are taken here.
  */
+import { createLane, type Lane, type OpenLane } from './lane.ts'
 import type { Upstream } from './route-table.ts'
+
+export type { Lane } from './lane.ts'
 
 export interface Admission {
   /** Calls `start` now or later. Undefined where the line is full: `start` is never called then. */
-  enter(upstream: Upstream, start: (lane: Lane) => void): Ticket | undefined
+  enter(asking: Asking, start: (lane: Lane) => void): Ticket | undefined
   readonly active: number
   readonly waiting: number
+  close(): void
+}
+
+export interface Asking {
+  readonly upstream: Upstream
+  readonly tenant: string
+  /** Its instance may be shared, and works on everything at once. */
+  readonly sq: boolean
 }
 
 export interface Ticket {
@@ -16,70 +27,57 @@ export interface Ticket {
   leave(): void
 }
 
-/** What the requests to one instance share. */
-export interface Lane {
-  /** Set while connections are refused: when that began. */
-  refusedSinceMs: number | undefined
+export interface Places {
+  /** To one instance, whatever happens. */
+  readonly connections: number
+  readonly queue: number
+  readonly queuePerTenant: number
+  /** To one SQ, of requests that were started just now; a tenant gets all but a quarter of them. */
+  readonly prompt: number
+  /** To one SQ, of one tenant, slow ones included. */
+  readonly connectionsPerTenant: number
 }
 
-interface OpenLane extends Lane {
-  active: number
-  /** In the order of arrival; a Set, so that a client who goes away leaves the middle of the line at no cost. */
-  readonly line: Set<() => void>
-}
+const CHECK_MS = 100
 
-export function createAdmission({ connections, queue }: { readonly connections: number; readonly queue: number }): Admission {
+export function createAdmission(places: Places, nowMs: () => number): Admission {
+  const { connections, queue, queuePerTenant, prompt, connectionsPerTenant } = places
+  const ofSq = { connections, queue, queuePerTenant, prompt, promptPerTenant: prompt - Math.floor(prompt / 4), connectionsPerTenant }
+  const ofOthers = { connections, queue, queuePerTenant, prompt: connections, promptPerTenant: connections, connectionsPerTenant: connections }
   const lanes = new Map<string, OpenLane>()
-  let active = 0
-  let waiting = 0
+  let check: NodeJS.Timeout | undefined
 
-  function laneOf(name: string): OpenLane {
-    let lane = lanes.get(name)
-    if (lane === undefined) lanes.set(name, (lane = { active: 0, line: new Set(), refusedSinceMs: undefined }))
-    return lane
-  }
+  const sum = (of: 'active' | 'waiting'): number => Array.from(lanes.values()).reduce((total, lane) => total + lane[of], 0)
 
-  function startNext(name: string, lane: OpenLane): void {
-    const [next] = lane.line
-    if (next !== undefined) next()
-    // A lane that refuses is remembered, so that each request to a dead instance does not wait anew. Their number is that of ports.
-    else if (lane.active === 0 && lane.refusedSinceMs === undefined) lanes.delete(name)
+  /** Only while somebody waits. */
+  function passOver(): void {
+    for (const lane of lanes.values()) if (lane.waiting > 0) lane.passOver()
+    if (sum('waiting') > 0) return
+    clearInterval(check)
+    check = undefined
   }
 
   return {
-    enter(upstream, start) {
+    enter({ upstream, tenant, sq }, start) {
       const name = `${upstream.host}:${upstream.port}`
-      const lane = laneOf(name)
-      let place: 'waiting' | 'started' | 'left' = 'waiting'
-      const begin = (): void => {
-        if (lane.line.delete(begin)) waiting--
-        place = 'started'
-        lane.active++
-        active++
-        start(lane)
+      let lane = lanes.get(name)
+      if (lane === undefined) lanes.set(name, (lane = createLane(sq ? ofSq : ofOthers, nowMs)))
+      const leave = lane.enter(tenant, start)
+      if (leave === undefined) return undefined
+      if (lane.waiting > 0) check ??= setInterval(passOver, CHECK_MS).unref()
+      return {
+        leave() {
+          leave()
+          if (lane.isIdle && lanes.get(name) === lane) lanes.delete(name)
+        },
       }
-      const leave = (): void => {
-        if (place === 'waiting' && lane.line.delete(begin)) waiting--
-        if (place === 'started') {
-          lane.active--
-          active--
-          startNext(name, lane)
-        }
-        place = 'left'
-      }
-      if (lane.active < connections) begin()
-      else if (lane.line.size >= queue) return undefined
-      else {
-        lane.line.add(begin)
-        waiting++
-      }
-      return { leave }
     },
     get active() {
-      return active
+      return sum('active')
     },
     get waiting() {
-      return waiting
+      return sum('waiting')
     },
+    close: () => clearInterval(check),
   }
 }

@@ -12,6 +12,7 @@ import { answerRefusal, CORS_ORIGIN, REFUSALS, type Refusal } from './refusal.ts
 import type { Target } from './request-target.ts'
 import { SQ_API } from '../core/phext-scope.ts'
 import type { TableKey } from './route-table.ts'
+import type { Tarpit } from './tarpit.ts'
 import { createTransfers, EXPORT_PATH, IMPORT_PATH, type TransferParts } from './transfer/transfers.ts'
 import { speaksSq } from './upstream-head.ts'
 
@@ -19,6 +20,8 @@ import { speaksSq } from './upstream-head.ts'
 const ALWAYS = ['/api/v2/', '/api/v1/']
 const USAGE = '/api/usage'
 const NO_PRODUCT = 'none'
+/** Refusals that a client can have as many of as it likes. */
+const FLOODS: ReadonlySet<number> = new Set([401, 429, 503])
 const PREFLIGHT = [
   ...CORS_ORIGIN,
   ...['Access-Control-Allow-Methods', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
@@ -28,6 +31,7 @@ const PREFLIGHT = [
 
 export interface DataPathParts extends PassageParts, Omit<TransferParts & McpParts, 'admitOwn' | 'refuse'> {
   readonly identify: Identify
+  readonly tarpit: Tarpit
   readonly usageReport: (entry: TableKey) => Promise<object>
   readonly log: Log
   readonly now: () => Date
@@ -54,7 +58,7 @@ export function createDataPath(parts: DataPathParts): DataPath {
   const transfers = createTransfers({ ...parts, admitOwn, refuse })
   const mcp = createMcpEndpoint({ ...parts, admitOwn, refuse })
 
-  function refuse({ response, requestId, expectsContinue }: Incoming, plain: Refusal, entry?: TableKey): void {
+  function refuse({ request, response, requestId, expectsContinue }: Incoming, plain: Refusal, entry?: TableKey): void {
     const refusal = withOffer(plain, entry?.route, routes.facts)
     metrics.refusal(refusal.code)
     metrics.request(entry?.route.product ?? NO_PRODUCT, refusal.status)
@@ -62,7 +66,9 @@ export function createDataPath(parts: DataPathParts): DataPath {
     if (response.destroyed) return
     // A client that waits for leave may or may not send its body after a refusal: only a new connection is clear.
     if (expectsContinue) response.shouldKeepAlive = false
-    answerRefusal(response, refusal, requestId)
+    const answer = (): void => answerRefusal(response, refusal, requestId)
+    if (FLOODS.has(refusal.status)) parts.tarpit.hold(entry?.route.tenant ?? request.socket.remoteAddress ?? '', response, answer)
+    else answer()
   }
 
   function handle(incoming: Incoming): void {

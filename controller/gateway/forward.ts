@@ -58,7 +58,7 @@ export function createForwarder(parts: ForwarderParts): (job: ForwardJob) => voi
       abort?.()
       finish({ kind: 'broken', upstreamError: false })
     })
-    const ticket = admission.enter(job.upstream, begin)
+    const ticket = admission.enter(job, begin)
     if (ticket === undefined) finish({ kind: 'refused', refusal: REFUSALS.queueFull, upstreamError: false, delivered: false })
   }
 }

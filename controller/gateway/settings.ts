@@ -21,7 +21,12 @@ export interface GatewaySettings {
   readonly redialMs: number
   /** SQ cuts the 513th connection. */
   readonly connectionsPerUpstream: number
+  /** Of one tenant to one SQ. */
+  readonly connectionsPerTenant: number
+  /** To one SQ, of requests that were started just now: it has no use for more than keep its processors busy. */
+  readonly promptPerSq: number
   readonly queuePerUpstream: number
+  readonly queuePerTenant: number
   readonly controlAnswerTimeoutMs: number
   readonly drainMs: number
   /** How often a worker posts what it counted, which is written down at once: what a kill may lose. */
@@ -41,7 +46,10 @@ export const DEFAULT_SETTINGS: GatewaySettings = Object.freeze({
   comebackMs: 5_000,
   redialMs: 50,
   connectionsPerUpstream: 500,
-  queuePerUpstream: 2_000,
+  connectionsPerTenant: 64,
+  promptPerSq: 8,
+  queuePerUpstream: 4_000,
+  queuePerTenant: 1_000,
   controlAnswerTimeoutMs: 60_000,
   drainMs: 10_000,
   usageFlushMs: 500,

@@ -4,7 +4,7 @@
  */
 import path from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
-import { createAdmission } from './admission.ts'
+import { createAdmission, type Admission, type Places } from './admission.ts'
 import { createAllowance } from './allowance.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createClearance } from './clearance.ts'
@@ -37,6 +37,7 @@ import { createTallies } from './tallies.ts'
 import { createPhextNames } from './transfer/phext-names.ts'
 import { createSpools } from './transfer/spool.ts'
 import { createPatience } from './transfer/upload.ts'
+import { createTarpit, type Tarpit } from './tarpit.ts'
 import { createTokens } from './tokens.ts'
 import { usageAsked, usageReport } from './usage-report.ts'
 
@@ -73,7 +74,7 @@ export function startWorker(options: WorkerOptions): void {
   const line = createLine(options.port)
   const log = options.log ?? createLineLog(line)
   const parts = composeWorker(options, line, log)
-  const { routes, server, post } = parts
+  const { routes, server, tarpit, admission, post } = parts
   const started = routes.start()
   const posting = setInterval(() => line.send({ kind: 'posted', post: post() }), options.plan.settings.usageFlushMs).unref()
 
@@ -87,7 +88,9 @@ export function startWorker(options: WorkerOptions): void {
   }
 
   async function drain(): Promise<void> {
+    tarpit.release()
     await server.drain()
+    admission.close()
     await routes.close()
     clearInterval(posting)
     line.send({ kind: 'posted', post: post() })
@@ -111,6 +114,8 @@ export function startWorker(options: WorkerOptions): void {
 interface WorkerParts {
   readonly routes: RouteReader
   readonly server: PublicServer
+  readonly tarpit: Tarpit
+  readonly admission: Admission
   readonly post: () => Post
 }
 
@@ -120,7 +125,7 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const nowMs = (): number => now().getTime()
   const routes = createRouteReader(routesFolder(home), { log })
   const budget = createByteBudget(settings.bufferBytes)
-  const admission = createAdmission({ connections: settings.connectionsPerUpstream, queue: settings.queuePerUpstream })
+  const admission = createAdmission(placesOf(settings), () => performance.now())
   const versions = createPhextVersions(buffers.phextVersions, plan.lane)
   const readCache = createReadCache({ bytes: settings.readCacheBytes, versions })
   const metrics = createMetrics()
@@ -136,8 +141,9 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const names = createNames({ caller, versions, hasPhext: createHasPhext(home) })
   const reads = createReads(readCache, metrics.read)
   const patience = createPatience()
+  const tarpit = createTarpit(steadyMs)
   const dataPath = createDataPath({
-    ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, log, now },
+    ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, tarpit, log, now },
     ...{ caller, byName: createNamedPassage({ names, caller, expect: reads.expect }), named: createNamedCall({ names, caller }), version: plan.version, names: createPhextNames(home), openSpool: createSpools(path.join(routesFolder(home), 'spool')), patience },
     reads,
     identify: createIdentify({ tokens: createTokens({ now, log }), failedAttempts: createFailedAttempts(buffers.failedAttempts, plan.salt, steadyMs) }),
@@ -164,14 +170,23 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
       routes: { generation, applied, corruptLines, tenants: table?.tenants ?? 0, keys: table?.keys ?? 0 },
     }
   }
-  return { routes, server, post }
+  return { routes, server, tarpit, admission, post }
 }
 
 /** What is bounded for the whole machine, and for an instance, is bounded for each worker by its part. */
 function shareOf(settings: GatewaySettings, workers: number): GatewaySettings {
-  const part = (whole: number): number => Math.max(1, Math.floor(whole / workers))
-  const { connectionsPerUpstream, queuePerUpstream, bufferBytes, readCacheBytes } = settings
-  return { ...settings, connectionsPerUpstream: part(connectionsPerUpstream), queuePerUpstream: part(queuePerUpstream), bufferBytes: part(bufferBytes), readCacheBytes: readCacheBytes === 0 ? 0 : part(readCacheBytes) }
+  const part = (whole: number, least = 1): number => (whole === 0 ? 0 : Math.max(least, Math.floor(whole / workers)))
+  const { connectionsPerUpstream, queuePerUpstream, queuePerTenant, promptPerSq, connectionsPerTenant, bufferBytes, readCacheBytes } = settings
+  return {
+    ...settings,
+    ...{ connectionsPerUpstream: part(connectionsPerUpstream), connectionsPerTenant: part(connectionsPerTenant), promptPerSq: part(promptPerSq, 2) },
+    ...{ queuePerUpstream: part(queuePerUpstream), queuePerTenant: part(queuePerTenant) },
+    ...{ bufferBytes: part(bufferBytes), readCacheBytes: part(readCacheBytes) },
+  }
+}
+
+function placesOf({ connectionsPerUpstream, connectionsPerTenant, promptPerSq, queuePerUpstream, queuePerTenant }: GatewaySettings): Places {
+  return { connections: connectionsPerUpstream, connectionsPerTenant, prompt: promptPerSq, queue: queuePerUpstream, queuePerTenant }
 }
 
 function requestIds(prefix: string): () => string {

@@ -23,7 +23,7 @@ async function setUp(answer: Parameters<typeof startUpstream>[0], { bufferBytes 
   const access: Granted = { kind: 'granted', key, entry: table.findKey(digestOf(key))!, upstream: place }
   const versions = createPhextVersions(phextVersionsBuffer())
   const budget = createByteBudget(bufferBytes)
-  const admission = createAdmission({ connections: 1, queue: 10 })
+  const admission = createAdmission({ connections: 1, connectionsPerTenant: 1, prompt: 1, queue: 10, queuePerTenant: 10 }, () => performance.now())
   const settled: Settlement[] = []
   const refusal = storageFull({ limitBytes: 1, fairUse: false, usedBytes: 1, reservedBytes: 0, neededBytes: 1 }, {})
   const storage = {
