@@ -106,7 +106,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
 
   let publicUrl = settings.publicUrl ?? ''
   const payments = (late.payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl }))
-  const site = await listenSite(settings.home, createSite({ payments, page: () => firstPageOf(installation), firstUse: firstUse(deps), log }))
+  const site = await listenSite(settings.home, createSite({ payments, page: () => firstPageOf(installation), publicUrl: () => publicUrl, firstUse: firstUse(deps), log }))
   const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, workers: settings.gatewayWorkers, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
   // Customers and Stripe are served as soon as the gateway is up, which is a process of its own, and not only when a large repository is read.
   const read = source.sync().catch((err: unknown) => log.error({ err }, 'the repository cannot be taken in yet'))

@@ -1,4 +1,5 @@
 /** The page at `/` until the site is built: what is sold here and how to try it. Plain HTML, no script, no outside request. */
+import { escapeHtml } from './html.ts'
 
 export interface FirstPage {
   readonly plans: readonly { readonly name: string; readonly title: string; readonly price: string; readonly left: string }[]
@@ -13,10 +14,7 @@ export function firstPage({ plans, sandbox }: FirstPage): string {
 <style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem}table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem .8rem .4rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 20%,transparent)}code{font-size:.9em}</style></head>
 <body><h1>Hosted instances, kept running</h1>
 <table><thead><tr><th>Plan</th><th></th><th>Price</th><th>Left</th></tr></thead><tbody>${rows}</tbody></table>
-${hint}<p>To start a purchase: <code>POST /api/checkout</code> with <code>{"plan","interval","email","username"}</code>.</p></body></html>
+${hint}<p><a href="/guide">Give your agents persistent memory in 5 minutes</a>: curl, Python, TypeScript, OpenClaw and MCP.</p>
+<p>To start a purchase: <code>POST /api/checkout</code> with <code>{"plan","interval","email","username"}</code>.</p></body></html>
 `
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }

@@ -18,6 +18,7 @@ function site() {
   const app = createSite({
     payments: { routes: [routes] } as unknown as Payments,
     page: () => ({ plans: [{ name: 'a', title: '<script>alert(1)</script>', price: '"free"', left: '' }], sandbox: true }),
+    publicUrl: () => 'https://sq.example/"<b>',
     firstUse: (tenant, at) => void uses.push(`${tenant} ${at}`),
     log: pino({ level: 'error' }, { write: (line: string) => void logged.push(JSON.parse(line) as object) }),
   })
@@ -86,4 +87,15 @@ describe('the report of a first use', () => {
     }
     expect(uses).toEqual([])
   })
+})
+
+test('the guide is linked from the first page, needs nothing from elsewhere, and takes its address as text', async () => {
+  const { app } = site()
+  expect((await app.inject('/')).body).toContain('href="/guide"')
+  const { body, headers } = await app.inject('/guide')
+  expect(headers['content-security-policy']).toBe("default-src 'none'; style-src 'unsafe-inline'")
+  expect(body).not.toMatch(/<script|<b>|src=|url\(/)
+  expect(body).toContain('https://sq.example/&#34;&#60;b&#62;')
+  expect([...body.matchAll(/<h([1-6])/g)].map(([, level]) => level).join('')).toBe('1222222')
+  for (const [, target] of body.matchAll(/href="#([^"]+)"/g)) expect(body).toContain(`id="${target}"`)
 })
