@@ -7,6 +7,7 @@ import { EXIT, UsageError, type Answer, type CliContext, type ExitCode } from '.
 import { doctor } from './doctor.ts'
 import { down } from './down.ts'
 import { explain } from './explain.ts'
+import { exportTenant } from './export.ts'
 import { importTenants, type ImportOptions } from './import.ts'
 import { init } from './init.ts'
 import * as key from './key.ts'
@@ -110,6 +111,7 @@ function addTenants(program: Command, context: CliContext, answer: AnswerWith): 
     .option('--product <product>', 'where more than one has a shared SQ')
     .option('--dry-run', 'show what would be done; change nothing')
     .action((file: string, options: ImportOptions) => answer(importTenants(context, file, options)))
+  program.command('export').description('everything that a tenant has stored, as a tar file with checksums').argument('<tenant>').option('--out <file>', 'TENANT.tar without it').action((tenant: string, options: { out?: string }) => answer(exportTenant(context, tenant, options)))
   const keys = program.command('key').description('keys; changes are commits')
   changing(keys.command('create').description('one more key, as narrow as it is said to be; prints it').argument('<tenant>'))
     .option('--name <text>', 'what its owner calls it')

@@ -23,6 +23,7 @@ export interface ArchiveOptions {
   /** Begin behind this name. */
   readonly after: string | undefined
   readonly now: () => Date
+  readonly onEnd?: (manifest: Manifest) => void
 }
 
 /** The stream fails where the source fails in the middle of a phext, or as a whole. Destroy it to end early. */
@@ -32,7 +33,7 @@ export function writeArchive(source: PhextSource, options: ArchiveOptions): Pack
   return archive
 }
 
-async function fill(archive: Pack, source: PhextSource, { tenant, after, now }: ArchiveOptions): Promise<void> {
+async function fill(archive: Pack, source: PhextSource, { tenant, after, now, onEnd }: ArchiveOptions): Promise<void> {
   const phexts: ArchivedPhext[] = []
   const failed: { name: string; reason: string }[] = []
   for (const name of inArchiveOrder(await source.names())) {
@@ -49,6 +50,7 @@ async function fill(archive: Pack, source: PhextSource, { tenant, after, now }: 
   archive.entry({ name: SUMS, mtime: now(), mode: 0o600 }, phexts.map(sumLine).join(''))
   archive.entry({ name: MANIFEST, mtime: now(), mode: 0o600 }, `${JSON.stringify(manifest, null, 1)}\n`)
   archive.finalize()
+  onEnd?.(manifest)
 }
 
 /** Resolves when the reader has taken it. */
