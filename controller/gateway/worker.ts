@@ -138,13 +138,14 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const forward = createForwarder({ admission, settings, log, now: () => performance.now() })
   const clearance = createClearance({ routes, storage, versions })
   const caller = createSqCaller({ clearance, forward, budget })
-  const names = createNames({ caller, versions, hasPhext: createHasPhext(home) })
+  const hasPhext = createHasPhext(home)
+  const names = createNames({ caller, versions, hasPhext })
   const reads = createReads(readCache, metrics.read)
   const patience = createPatience()
   const tarpit = createTarpit(steadyMs)
   const dataPath = createDataPath({
     ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, tarpit, log, now },
-    ...{ caller, byName: createNamedPassage({ names, caller, expect: reads.expect }), named: createNamedCall({ names, caller }), version: plan.version, names: createPhextNames(home), openSpool: createSpools(path.join(routesFolder(home), 'spool')), patience },
+    ...{ caller, byName: createNamedPassage({ names, caller, expect: reads.expect }), named: createNamedCall({ names, caller }), hasPhext, version: plan.version, names: createPhextNames(home), openSpool: createSpools(path.join(routesFolder(home), 'spool')), patience },
     reads,
     identify: createIdentify({ tokens: createTokens({ now, log }), failedAttempts: createFailedAttempts(buffers.failedAttempts, plan.salt, steadyMs) }),
     async usageReport(entry) {

@@ -27,20 +27,21 @@ const curl = (endpoint: string): GuideExample => ({
   before: 'A memory is a text under a name. The name goes into the parameter c, the text into the body.',
   code: `URL=${endpoint}
 KEY=${KEY_PLACEHOLDER}
+AUTH="Authorization: Bearer $KEY"
 NAME=project/decisions/database
 
 # Remember. "update" replaces what is there, "insert" appends to it.
-curl -sS -H "Authorization: Bearer $KEY" "$URL/api/v2/update?c=$NAME" \\
+curl -sS -w '\\n' -H "$AUTH" "$URL/api/v2/update?c=$NAME" \\
   --data-binary "We use PostgreSQL: the team knows it."
 
 # Recall.
-curl -sS -H "Authorization: Bearer $KEY" "$URL/api/v2/select?c=$NAME"
+curl -sS -w '\\n' -H "$AUTH" "$URL/api/v2/select?c=$NAME"
 
 # What is remembered: each name with its first line.
-curl -sS -H "Authorization: Bearer $KEY" "$URL/api/v2/toc"
+curl -sS -H "$AUTH" "$URL/api/v2/toc"
 
 # Forget.
-curl -sS -X DELETE -H "Authorization: Bearer $KEY" "$URL/api/v2/delete?c=$NAME"
+curl -sS -w '\\n' -H "$AUTH" -X DELETE "$URL/api/v2/delete?c=$NAME"
 `,
 })
 

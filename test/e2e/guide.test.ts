@@ -42,7 +42,7 @@ describe('the guide', () => {
 
   it('curl: remembers, recalls, lists and forgets', async () => {
     const { stdout } = await run('bash', ['-eu', save('guide.sh', 'curl')])
-    expect(stdout).toMatch(/^Updated 36 bytesWe use PostgreSQL: the team knows it\.[^]*\* project\/decisions\/database: We use PostgreSQL: the team knows it\.\nRemoved 36 bytes$/)
+    expect(stdout).toMatch(/^Updated 37 bytes\nWe use PostgreSQL: the team knows it\.\n[^]*\* project\/decisions\/database: We use PostgreSQL: the team knows it\.\nRemoved 37 bytes\n$/)
   })
 
   it('Python: with the standard library alone', async () => {

@@ -6,6 +6,7 @@ import type { ByteBudget } from '../byte-budget.ts'
 import type { Incoming } from '../data-path.ts'
 import { bodyTooLarge } from '../limit-refusals.ts'
 import type { Log } from '../log.ts'
+import type { HasPhext } from '../names/has-phext.ts'
 import type { AdmitOwn, OwnRequest } from '../own-request.ts'
 import type { Granted, Refuse } from '../passage.ts'
 import { CORS_ORIGIN, REFUSALS, type Refusal } from '../refusal.ts'
@@ -23,6 +24,7 @@ export interface McpParts {
   readonly refuse: Refuse
   readonly caller: SqCaller
   readonly named: SqCaller['call']
+  readonly hasPhext: HasPhext
   readonly routes: RouteReader
   readonly budget: ByteBudget
   readonly version: string
@@ -79,8 +81,8 @@ async function answer(parts: McpParts, own: OwnRequest, body: Buffer): Promise<v
   own.ended(answered.status, body.length, text.length)
 }
 
-function sessionOf({ caller, named, version }: McpParts, { access, incoming: { requestId } }: OwnRequest, signal: AbortSignal): McpSession {
-  const memory = createMemory({ caller, named, access, options: { signal, requestId } })
+function sessionOf({ caller, named, hasPhext, version }: McpParts, { access, incoming: { requestId } }: OwnRequest, signal: AbortSignal): McpSession {
+  const memory = createMemory({ caller, named, hasPhext, access, options: { signal, requestId } })
   const { narrower } = access.entry
   return { memory, version, requestId, phexts: narrower?.phexts, readOnly: narrower?.readOnly === true, refusePhext: (phext) => phextRefusal(access.entry, phext) }
 }

@@ -4,10 +4,9 @@
  */
 import { checkCoordinate } from '../../core/coordinate.ts'
 import { namesPhext, ownerOf, textPhext } from '../../core/named-scroll.ts'
-import type { Granted } from '../passage.ts'
 import type { Refusal } from '../refusal.ts'
-import type { SqCaller, SqCallOptions, SqReply } from '../sq-caller.ts'
-import { readFirstLines, readScrolls, type Scroll } from './phext-reader.ts'
+import type { SqCaller, SqReply } from '../sq-caller.ts'
+import { readFirstLines, readScrolls, type Reading, type Scroll } from './phext-reader.ts'
 
 export interface Memory {
   remember(phext: string, name: string, text: string, how: 'replace' | 'append'): Promise<Refused | { readonly kind: 'remembered'; readonly bytes: number }>
@@ -38,12 +37,9 @@ export interface Entry {
   readonly preview: string
 }
 
-export interface MemoryParts {
+export interface MemoryParts extends Reading {
   /** A call that understands names in `c`. */
   readonly named: SqCaller['call']
-  readonly caller: SqCaller
-  readonly access: Granted
-  readonly options: SqCallOptions
 }
 
 const NOTHING: Nothing = { kind: 'nothing' }
@@ -95,11 +91,11 @@ function refusalIn(reply: SqReply): Refused | undefined {
 }
 
 /** Names by the coordinate at which directory and text have them. */
-async function readDirectory({ caller, access, options }: MemoryParts, phext: string): Promise<Refused | { readonly kind: 'names'; readonly names: Map<string, string> }> {
+async function readDirectory(parts: MemoryParts, phext: string): Promise<Refused | { readonly kind: 'names'; readonly names: Map<string, string> }> {
   const names = new Map<string, string>()
   let after: string | undefined
   for (let pages = 0; pages < DIRECTORY_PAGES; pages++) {
-    const page = await readScrolls(caller, access, namesPhext(phext), after, options)
+    const page = await readScrolls(parts, namesPhext(phext), after)
     if (page.kind === 'refused') return page
     for (const { coordinate, text } of page.scrolls) {
       const owner = ownerOf(text)
@@ -113,12 +109,11 @@ async function readDirectory({ caller, access, options }: MemoryParts, phext: st
 
 /** Names in the order of the alphabet, then scrolls at numbers in theirs. */
 async function list(parts: MemoryParts, phext: string, prefix: string, { limit, cursor }: Page): ReturnType<Memory['list']> {
-  const { caller, access, options } = parts
   const directory = await readDirectory(parts, phext)
   if (directory.kind === 'refused') return directory
-  const texts = await readFirstLines(caller, access, textPhext(phext), options)
+  const texts = await readFirstLines(parts, textPhext(phext))
   if (texts.kind === 'refused') return texts
-  const scrolls = await readFirstLines(caller, access, phext, options)
+  const scrolls = await readFirstLines(parts, phext)
   if (scrolls.kind === 'refused') return scrolls
   // Without the first lines nobody can tell which of the names hold nothing any more.
   const named = [...directory.names].filter(([coordinate]) => texts.lines?.has(coordinate) ?? true).map(([coordinate, name]) => ({ name, preview: cut(texts.lines?.get(coordinate) ?? '') }))
@@ -139,7 +134,6 @@ type Part = 'texts' | 'scrolls'
 
 /** Texts with names first, then scrolls at numbers. All words of the query have to be there, in the text or the name. */
 async function search(parts: MemoryParts, phext: string, query: string, { limit, cursor }: Page): ReturnType<Memory['search']> {
-  const { caller, access, options } = parts
   const words = query.toLowerCase().split(/\s+/).filter((word) => word !== '')
   const directory = await readDirectory(parts, phext)
   if (directory.kind === 'refused') return directory
@@ -148,7 +142,7 @@ async function search(parts: MemoryParts, phext: string, query: string, { limit,
   const matches: Entry[] = []
   let searchedBytes = 0
   for (let pages = 0; pages < SEARCHED_PAGES && searchedBytes < SEARCHED_BYTES; pages++) {
-    const page = await readScrolls(caller, access, part === 'texts' ? textPhext(phext) : phext, after, options)
+    const page = await readScrolls(parts, part === 'texts' ? textPhext(phext) : phext, after)
     if (page.kind === 'refused') return page
     for (const scroll of page.scrolls) {
       searchedBytes += scroll.text.length

@@ -3,9 +3,18 @@
  * too large. Knows nothing of names.
  */
 import type { AnswerWriter, Destination } from '../destination.ts'
+import type { HasPhext } from '../names/has-phext.ts'
 import type { Granted } from '../passage.ts'
 import { REFUSALS, type Refusal } from '../refusal.ts'
 import type { SqCaller, SqCallOptions } from '../sq-caller.ts'
+
+export interface Reading {
+  readonly caller: SqCaller
+  readonly access: Granted
+  readonly options: SqCallOptions
+  /** SQ would make a phext that is only looked for, and a full account could not even look. */
+  readonly hasPhext: HasPhext
+}
 
 export interface Scroll {
   readonly coordinate: string
@@ -23,7 +32,8 @@ const PAGE_SCROLLS = 256
 const PAGE_BYTES = 4 * 1024 * 1024
 
 /** The scrolls behind `after`, which is a coordinate, or from the first. A scroll that alone is too large comes with an empty text. */
-export async function readScrolls(caller: SqCaller, access: Granted, phext: string, after: string | undefined, options: SqCallOptions): Promise<ScrollPage> {
+export async function readScrolls({ caller, access, hasPhext, options }: Reading, phext: string, after: string | undefined): Promise<ScrollPage> {
+  if ((await hasPhext(access, phext)) === false) return { kind: 'page', scrolls: [], next: undefined }
   for (let most = PAGE_SCROLLS; ; most = Math.ceil(most / 8)) {
     // One more than wanted: the first is the one that was read last, where it is still there.
     const target = `/api/v2/query?p=${encodeURIComponent(phext)}&from=${after ?? FIRST}&to=${LAST}&limit=${most + 1}`
@@ -47,7 +57,8 @@ export type Lines =
   | { readonly kind: 'lines'; readonly lines: ReadonlyMap<string, string> | undefined }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-export async function readFirstLines(caller: SqCaller, access: Granted, phext: string, options: SqCallOptions): Promise<Lines> {
+export async function readFirstLines({ caller, access, hasPhext, options }: Reading, phext: string): Promise<Lines> {
+  if ((await hasPhext(access, phext)) === false) return { kind: 'lines', lines: new Map() }
   const collected = collectUpTo(PAGE_BYTES, options.signal)
   const outcome = await caller.into(collected, access, { method: 'GET', target: `/api/v2/toc?p=${encodeURIComponent(phext)}` }, options)
   if (collected.full) return { kind: 'lines', lines: undefined }

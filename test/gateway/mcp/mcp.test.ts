@@ -63,6 +63,42 @@ describe.skipIf(!has('sq'))('MCP', () => {
     expect(await use(client, 'list', {})).toMatchObject({ isError: false, data: { memories: [] } })
   })
 
+  it('works on names, which are the same memory as over HTTP', async () => {
+    const tenants = await startSqTenants()
+    const client = await connect(tenants.url, tenants.keys.a)
+    expect(await use(client, 'list', {})).toMatchObject({ isError: false, data: { memories: [] } })
+    expect(await use(client, 'search', { query: 'x', phext: 'other' })).toMatchObject({ isError: false, data: { matches: [] } })
+    // Looking makes nothing.
+    expect([...tenants.onDisk('a').keys()]).toEqual([])
+    expect(await use(client, 'recall', { name: 'project/decisions/database' })).toMatchObject({ isError: false, data: { found: false } })
+    const texts = { 'project/decisions/database': 'We use PostgreSQL.\nThe team knows it.', 'project/status': 'Done.', 'people/ada': 'Ada likes short answers.', 'Ünï/çode 😀': 'odd' }
+    for (const [name, text] of Object.entries(texts)) expect(await use(client, 'remember', { name, text })).toMatchObject({ isError: false })
+    expect(await (await tenants.ask('a', '/api/v2/select?c=project/status')).text()).toBe('Done.')
+    await tenants.ask('a', '/api/v2/insert?c=project/status', { method: 'POST', body: ' Really.' })
+    expect((await use(client, 'recall', { name: 'project/status' })).text).toBe('Done. Really.')
+    const names = async (tool: string, args: object, key: string) => ((await use(client, tool, { ...args })).data![key] as { name: string }[]).map(({ name }) => name)
+    expect(await names('list', {}, 'memories')).toEqual(['people/ada', 'project/decisions/database', 'project/status', 'Ünï/çode 😀'])
+    expect(await names('list', { prefix: 'project/' }, 'memories')).toEqual(['project/decisions/database', 'project/status'])
+    expect(await names('search', { query: 'postgresql TEAM' }, 'matches')).toEqual(['project/decisions/database'])
+    expect(await names('search', { query: 'ada' }, 'matches')).toEqual(['people/ada'])
+    expect(await names('search', { query: 'decisions knows' }, 'matches')).toEqual(['project/decisions/database'])
+    expect(await use(client, 'forget', { name: 'people/ada' })).toMatchObject({ data: { found: true } })
+    expect(await use(client, 'forget', { name: 'people/ada' })).toMatchObject({ isError: false, data: { found: false } })
+    expect(await names('list', {}, 'memories')).not.toContain('people/ada')
+    expect(await names('search', { query: 'short' }, 'matches')).toEqual([])
+    expect(await names('list', { phext: 'other' }, 'memories')).toEqual([])
+  })
+
+  it('lists names page by page, also when the one before is gone meanwhile', async () => {
+    const tenants = await startSqTenants()
+    const client = await connect(tenants.url, tenants.keys.a)
+    for (const letter of 'abcde') await use(client, 'remember', { name: `n/${letter}`, text: letter })
+    const first = await use(client, 'list', { limit: 2 })
+    expect(first.data).toMatchObject({ memories: [{ name: 'n/a' }, { name: 'n/b' }], nextCursor: 'n/b' })
+    await use(client, 'forget', { name: 'n/b' })
+    expect((await use(client, 'list', { limit: 2, cursor: 'n/b' })).data).toMatchObject({ memories: [{ name: 'n/c' }, { name: 'n/d' }] })
+  })
+
   it('pages through many', async () => {
     const tenants = await startSqTenants()
     const client = await connect(tenants.url, tenants.keys.a)
@@ -125,7 +161,7 @@ describe.skipIf(!has('sq'))('MCP', () => {
 
   it('refuses a wrong key, no key and another product\'s before MCP', async () => {
     const tenants = await startSqTenants({}, undefined, { b: { product: 'contextlite', api: '/api/v1/' } })
-    for (const [headers, status, code] of [[{}, 401, 'key-missing'], [{ Authorization: `Bearer ${tenants.keys.a.slice(0, -1)}0` }, 401, /^key-/]] as const) {
+    for (const [headers, status, code] of [[{}, 401, 'key-missing'], [{ Authorization: `Bearer ${tenants.keys.a.slice(0, -1)}${tenants.keys.a.endsWith('0') ? '1' : '0'}` }, 401, /^key-/]] as const) {
       const answer = await fetch(`${tenants.url}/mcp`, { method: 'POST', body: message('ping'), headers })
       expect([answer.status, answer.headers.get('www-authenticate'), answer.headers.get('content-type')]).toEqual([status, expect.stringContaining('Bearer'), 'application/problem+json'])
       expect(((await answer.json()) as { code: string }).code).toMatch(code)
@@ -142,6 +178,10 @@ describe.skipIf(!has('sq'))('MCP', () => {
     expect(full.isError).toBe(true)
     expect(full.text).toMatch(/^The storage is full\. .*https:\/\/more\.example.*\(storage-full, request test-/)
     expect((await use(client, 'recall', { name: '1.1.1/1.1.1/1.1.1' })).isError).toBe(false)
+    for (const phext of ['', 'never used']) {
+      expect((await use(client, 'list', { phext })).isError).toBe(false)
+      expect((await use(client, 'search', { query: 'x', phext })).isError).toBe(false)
+    }
     expect(await use(client, 'forget', { name: '1.1.1/1.1.1/1.1.1' })).toMatchObject({ isError: false, data: { found: true } })
   })
 

@@ -91,6 +91,18 @@ describe.skipIf(!has('sq'))('export and import', () => {
     expect(tenants.onDisk('b')).toEqual(tenants.onDisk('a'))
   })
 
+  it('carry what is stored by name, which is found by name in the other account', async () => {
+    const tenants = await startSqTenants()
+    const names = ['project/decisions/database', 'my-agent.1.1/user.preferences.theme/1.1.1', 'Ünï/çode']
+    for (const name of names) expect((await tenants.ask('a', `/api/v2/update?c=${encodeURIComponent(name)}`, { method: 'POST', body: `text of ${name}` })).status).toBe(200)
+    // Asked for before: what was known of no names must not stay.
+    expect((await tenants.ask('b', `/api/v2/select?c=${encodeURIComponent(names[0]!)}`)).status).toBe(404)
+    expect(await importInto(tenants, 'b', await archiveOf(tenants, 'a'))).toMatchObject({ status: 200 })
+    for (const name of names) expect(await (await tenants.ask('b', `/api/v2/select?c=${encodeURIComponent(name)}`)).text()).toBe(`text of ${name}`)
+    expect((await tenants.ask('b', '/api/v2/update?c=one/more', { method: 'POST', body: 'new' })).status).toBe(200)
+    for (const name of names) expect(await (await tenants.ask('b', `/api/v2/select?c=${encodeURIComponent(name)}`)).text()).toBe(`text of ${name}`)
+  })
+
   it('do not overwrite what is there with another text, unless told to', async () => {
     const tenants = await startSqTenants()
     await update(tenants, 'a', 'notes', '1.1.1/1.1.1/1.1.1', 'theirs')
