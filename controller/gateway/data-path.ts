@@ -66,7 +66,7 @@ export function createDataPath(parts: DataPathParts): DataPath {
     if (response.destroyed) return
     // A client that waits for leave may or may not send its body after a refusal: only a new connection is clear.
     if (expectsContinue) response.shouldKeepAlive = false
-    const answer = (): void => answerRefusal(response, refusal, requestId)
+    const answer = (): void => void answerRefusal(response, refusal, requestId)
     if (FLOODS.has(refusal.status)) parts.tarpit.hold(entry?.route.tenant ?? request.socket.remoteAddress ?? '', response, answer)
     else answer()
   }

@@ -37,7 +37,7 @@ function setUp(sq: Program, key: string, between: (caller: SqCaller) => SqCaller
   const threads = Array.from({ length: THREADS }, (_, lane) => {
     const versions = createPhextVersions(buffer, lane)
     const clearance = createClearance({ routes: { links: {}, facts: {} } as never, storage: storage as never, versions })
-    const forward = createForwarder({ admission: createAdmission({ connections: 50, queue: 500 }), settings: DEFAULT_SETTINGS, log: recordingLog([]), now: () => performance.now() })
+    const forward = createForwarder({ admission: createAdmission({ connections: 500, connectionsPerTenant: 64, prompt: 8, queue: 1_000, queuePerTenant: 1_000 }, () => performance.now()), settings: DEFAULT_SETTINGS, log: recordingLog([]), now: () => performance.now() })
     const caller = between(createSqCaller({ clearance, forward, budget: createByteBudget(1e9) }))
     return { caller, names: createNames({ caller, versions, hasPhext: () => Promise.resolve(undefined) }) }
   })
