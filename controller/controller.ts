@@ -2,10 +2,16 @@
  * Joins the parts to the running controller: which adapter stands behind which port is decided here and nowhere else. Read it
  * from top to bottom to see what the program consists of.
  */
+import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, unlinkSync } from 'node:fs'
 import { createConnection } from 'node:net'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { Logger } from 'pino'
+import { createAgentKeys } from './agent-keys/agent-keys.ts'
+import { createKeyChanges } from './agent-keys/change-batch.ts'
+import { createKeyRoutes } from './agent-keys/routes.ts'
+import { createUntilServed } from './agent-keys/served.ts'
+import { readKeyUse } from './agent-keys/use.ts'
 import { headerFactsOf } from './core/header-facts.ts'
 import { deriveProbeKey } from './core/keys.ts'
 import type { ShardName } from './core/placement.ts'
@@ -34,6 +40,7 @@ import { createShardEngines } from './sq/engines.ts'
 import { shardFolders, type ShardFolders } from './sq/files.ts'
 import { shardMembers, shardProduct } from './sq/members.ts'
 import { createShards, type Shards } from './sq/shards.ts'
+import { createSpecParser, type SpecParser } from './specs/parse.ts'
 import { createInbox } from './store/inbox.ts'
 import { createTimeline } from './store/timeline.ts'
 import type { StripeConnection } from './stripe-connection.ts'
@@ -69,6 +76,7 @@ export interface Controller {
 const CONCURRENCY = 16
 const ADOPTED_CHECK_MS = 1_000
 const GATEWAY_CHECK_MS = 1_000
+const KEY_SERVED_WITHIN_MS = 5_000
 
 export async function startController(options: ControllerOptions): Promise<Controller> {
   const { installation, machine, log } = options
@@ -79,7 +87,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const routes = createRouteWriter(routesFolder(settings.home), { facts: () => headerFactsOf(installation.catalog), now: machine.now })
   const world = createWorld({ catalog: installation.catalog, deletions: stores.deletions, limitInForce: createLimitInForce(stores.meta), lastApplied: createLastApplied(stores, installation.catalog), former: createFormerTenant(stores) })
   /** Parts that refer to each other meet here once both are made. */
-  const late: { payments?: Payments; loop?: Loop; keeper?: StandingKeeper; routesChanged: LoadedRoutes['changed'] } = { routesChanged: 'all' }
+  const late: { payments?: Payments; loop?: Loop; gateway?: GatewayStatus; keeper?: StandingKeeper; routesChanged: LoadedRoutes['changed'] } = { routesChanged: 'all' }
   const inbox = createInbox(stores.durable, { now: machine.now, mark: createTimeline(stores.durable).mark })
   const metrics: Metrics = createMetrics({ catalog: installation.catalog, world, loop: () => late.loop?.state, findings: () => installation.catalog.findings().length, inbox: () => inboxCounts(inbox.counts()), now: machine.now })
   const processes = createSqProcesses({ command: options.sqCommand, folders, environment: childEnvironment(machine), now: machine.now, chance: machine.chance, kill: machine.kill, onExit: (shard) => late.loop?.hint(shard) })
@@ -106,11 +114,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
 
   let publicUrl = settings.publicUrl ?? ''
   const payments = (late.payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl }))
-  const site = await listenSite(settings.home, createSite({ payments, page: () => firstPageOf(installation), publicUrl: () => publicUrl, firstUse: firstUse(deps), log }))
+  const keys = composeKeys(installation, machine, log, () => late.gateway?.port)
+  const site = await listenSite(settings.home, createSite({ payments, keys, page: () => firstPageOf(installation), publicUrl: () => publicUrl, firstUse: firstUse(deps), log }))
   const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, workers: settings.gatewayWorkers, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
   // Customers and Stripe are served as soon as the gateway is up, which is a process of its own, and not only when a large repository is read.
   const read = source.sync().catch((err: unknown) => log.error({ err }, 'the repository cannot be taken in yet'))
-  const gateway = await gatewayProcess.ensure()
+  const gateway = (late.gateway = await gatewayProcess.ensure())
   publicUrl = settings.publicUrl ?? `http://localhost:${gateway.port}`
   const status = createStatusReader(stores)
   const admin = createAdmin({ token: adminTokenOf(settings), registry: metrics.registry, loop, status, log })
@@ -144,6 +153,15 @@ async function startHints({ installation, loop, runtime, processes, gatewayProce
     stopEvents()
     await stopWatch()
   }
+}
+
+/** Keys that agents make from their own: commits, and an answer once the gateway serves them. */
+function composeKeys(installation: Installation, { now }: Machine, log: Logger, port: () => number | undefined): FastifyPluginAsync {
+  const { repository, writer, catalog, keyring, settings } = installation
+  let parser: SpecParser | undefined
+  const changes = createKeyChanges({ repository, writer, catalog, parser: () => (parser ??= createSpecParser()) })
+  const keys = createAgentKeys({ changes, tenant: (id) => catalog.tenant(id), keyring, useOf: (tenant) => readKeyUse(settings.home, tenant), newNonce: () => randomBytes(16).toString('hex'), now })
+  return createKeyRoutes({ keys, untilServed: createUntilServed({ host: settings.host, port, limitMs: KEY_SERVED_WITHIN_MS }), now, log })
 }
 
 function composeShards(installation: Installation, parts: { world: World; folders: ShardFolders; runtime: ContainerRuntime; processes: SqProcesses; user: string; onMoved: (shard: ShardName) => void; onReload: (seconds: number) => void }): Shards {

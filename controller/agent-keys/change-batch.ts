@@ -31,7 +31,8 @@ export interface KeyChangesOptions {
   readonly repository: Pick<GitRepository, 'read'>
   readonly writer: RepositoryWriter
   readonly catalog: Catalog
-  readonly parser: SpecParser
+  /** Asked for when it is needed: making one takes a moment. */
+  readonly parser: () => SpecParser
 }
 
 interface Catalog extends CatalogView {
@@ -72,7 +73,7 @@ export function createKeyChanges({ repository, writer, catalog, parser }: KeyCha
   function changed(file: File, change: KeyChange): File {
     const text = editSpec(file.text, change.edits(file.tenant))
     if (text === file.text) return file
-    const parsed = parser.parse(file.path, text)
+    const parsed = parser().parse(file.path, text)
     if (parsed.kind === 'bad') throw new KeyChangeError('key-not-possible', parsed.problems.map(({ message }) => message).join('; '))
     const tenant = parsed.spec as Tenant
     const findings = keyFindings(tenant, file.path, { product: catalog.product(tenant.spec.product), heldBy: () => undefined })

@@ -7,7 +7,7 @@ import { isWellFormedKey } from '../core/key-format.ts'
 import { hasPhexts } from '../core/phext-scope.ts'
 import { REFUSALS, type Refusal } from './refusal.ts'
 import { scopeRefusal, type Asked } from './scope.ts'
-import type { RouteTable, TableKey, Upstream } from './route-table.ts'
+import type { RouteTable, TableKey, TableRoute, Upstream } from './route-table.ts'
 
 export type Credentials = { readonly kind: 'none' } | { readonly kind: 'key'; readonly key: string } | { readonly kind: 'conflict' }
 
@@ -82,14 +82,20 @@ export function findEntry(credentials: Credentials, { table, nowMs, digestOf }: 
 /** What a known key may ask for now. `key` is its text. */
 export function decideAccess({ key, entry }: Extract<Identity, { kind: 'known' }>, asked: Asked & { readonly path: string }, { facts }: Pick<AccessContext, 'facts'>): Access {
   const { links } = facts
-  const { product, state, stateReason, api, upstream, waiting, instanceKey } = entry.route
-  if (state === 'suspended') return refused(suspended(stateReason, links), entry)
-  if (state === 'ended') return refused(ended(links), entry)
+  const { product, api, upstream, waiting, instanceKey } = entry.route
+  const unserved = stateRefusal(entry.route, links)
+  if (unserved !== undefined) return refused(unserved, entry)
   if (api === undefined || !isUnder(asked.path, api)) return refused(otherProduct(product, api), entry)
   const outOfScope = scopeRefusal(entry, asked)
   if (outOfScope !== undefined) return refused(outOfScope, entry)
   if (upstream === undefined || (instanceKey === undefined && needsInstanceKey(entry, key))) return refused(notReady(waiting), entry)
   return { kind: 'granted', key: instanceKey ?? key, entry, upstream }
+}
+
+/** Why the account is not served; undefined where it is. */
+export function stateRefusal({ state, stateReason }: TableRoute, links: Links): Refusal | undefined {
+  if (state === 'suspended') return suspended(stateReason, links)
+  return state === 'ended' ? ended(links) : undefined
 }
 
 /** SQ knows full keys alone. Any other is served as soon as the route has the instance key. */

@@ -3,7 +3,7 @@
  * changed, so that signatures verify. When the controller is away, says so; the data path does not come through here.
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http'
-import { connectionNames, isHopByHop, isIdentity } from './header-rules.ts'
+import { connectionNames, isCredential, isHopByHop, isIdentity } from './header-rules.ts'
 import type { Log } from './log.ts'
 import { answerRefusal, REFUSALS, type Refusal } from './refusal.ts'
 import type { Target } from './request-target.ts'
@@ -17,8 +17,14 @@ export interface ControlPlaneParts {
   readonly onRefusal: (refusal: Refusal) => void
 }
 
+export interface Asker {
+  readonly tenant: string
+  readonly key: string
+}
+
 export interface ControlPlane {
-  pass(request: IncomingMessage, response: ServerResponse, target: Target, requestId: string): void
+  /** `asker` is whose key the request carries, where that was found here: then the key itself stays here. */
+  pass(request: IncomingMessage, response: ServerResponse, target: Target, requestId: string, asker?: Asker): void
   /** Ends the answers that would never end by themselves: events for a page that stays open. */
   endStreams(): void
 }
@@ -32,7 +38,7 @@ export function createControlPlane({ socketPath, answerTimeoutMs, log, onAnswer,
       streams.add(response)
       response.on('close', () => streams.delete(response))
     }
-    response.writeHead(upstream.statusCode!, [...crossing(upstream.rawHeaders, []), 'X-Request-Id', requestId])
+    response.writeHead(upstream.statusCode!, [...crossing(upstream.rawHeaders, () => false), 'X-Request-Id', requestId])
     response.flushHeaders()
     upstream.pipe(response)
     upstream.on('error', () => response.destroy())
@@ -49,10 +55,10 @@ export function createControlPlane({ socketPath, answerTimeoutMs, log, onAnswer,
     answerRefusal(response, refusal, requestId)
   }
 
-  function pass(request: IncomingMessage, response: ServerResponse, target: Target, requestId: string): void {
+  function pass(request: IncomingMessage, response: ServerResponse, target: Target, requestId: string, asker?: Asker): void {
     let timer: NodeJS.Timeout | undefined
     const outgoing: ClientRequest = httpRequest(
-      { socketPath, method: request.method, path: target.full, headers: outgoingHeaders(request, requestId), agent: false, setDefaultHeaders: false },
+      { socketPath, method: request.method, path: target.full, headers: outgoingHeaders(request, requestId, asker), agent: false, setDefaultHeaders: false },
       (upstream) => {
         clearTimeout(timer)
         answer(upstream, response, requestId)
@@ -86,12 +92,14 @@ export function createControlPlane({ socketPath, answerTimeoutMs, log, onAnswer,
 const TOO_SLOW = 'no answer in time'
 
 /** The client's headers, what the gateway knows of the client, and that it came from outside: `/internal/…` is not for such requests. */
-function outgoingHeaders(request: IncomingMessage, requestId: string): string[] {
+function outgoingHeaders(request: IncomingMessage, requestId: string, asker: Asker | undefined): string[] {
   const address = request.socket.remoteAddress ?? ''
   const framing = request.headers['transfer-encoding'] === undefined ? [] : ['Transfer-Encoding', 'chunked']
   const known = ['X-Forwarded-For', address, 'X-Forwarded-Proto', 'http', 'X-Request-Id', requestId, 'X-Tenantry-Public', '1']
   const host = request.headers.host === undefined ? [] : ['X-Forwarded-Host', request.headers.host]
-  return [...crossing(request.rawHeaders, ['content-length']), ...contentLength(request), ...framing, ...known, ...host]
+  const who = asker === undefined ? [] : ['X-Tenantry-Tenant', asker.tenant, 'X-Tenantry-Key', asker.key]
+  const without = (lower: string): boolean => lower === 'content-length' || (asker !== undefined && isCredential(lower))
+  return [...crossing(request.rawHeaders, without), ...contentLength(request), ...framing, ...known, ...host, ...who]
 }
 
 function contentLength(request: IncomingMessage): string[] {
@@ -99,12 +107,12 @@ function contentLength(request: IncomingMessage): string[] {
   return length === undefined ? [] : ['Content-Length', length]
 }
 
-function crossing(headers: readonly string[], without: readonly string[]): string[] {
+function crossing(headers: readonly string[], without: (lower: string) => boolean): string[] {
   const named = connectionNames(headers)
   const kept: string[] = []
   for (let i = 0; i < headers.length; i += 2) {
     const lower = headers[i]!.toLowerCase()
-    if (!isHopByHop(lower, named) && !isIdentity(lower) && !without.includes(lower)) kept.push(headers[i]!, headers[i + 1]!)
+    if (!isHopByHop(lower, named) && !isIdentity(lower) && !without(lower)) kept.push(headers[i]!, headers[i + 1]!)
   }
   return kept
 }

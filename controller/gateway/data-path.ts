@@ -2,7 +2,9 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { decideAccess, isUnder, type AccessContext, type Identity } from './access.ts'
+import type { ControlPlane } from './control-plane.ts'
 import type { Identify } from './identify.ts'
+import { createKeyCalls, isKeyCall } from './key-calls.ts'
 import type { Log } from './log.ts'
 import { createMcpEndpoint, MCP_PATH, type McpParts } from './mcp/mcp-endpoint.ts'
 import { withOffer } from './offers.ts'
@@ -32,6 +34,7 @@ const PREFLIGHT = [
 export interface DataPathParts extends PassageParts, Omit<TransferParts & McpParts, 'admitOwn' | 'refuse'> {
   readonly identify: Identify
   readonly tarpit: Tarpit
+  readonly controlPlane: ControlPlane
   readonly usageReport: (entry: TableKey) => Promise<object>
   readonly log: Log
   readonly now: () => Date
@@ -56,6 +59,7 @@ export function createDataPath(parts: DataPathParts): DataPath {
   const pass = createPassage(parts, refuse)
   const admitOwn = createOwnRequests(parts, refuse)
   const transfers = createTransfers({ ...parts, admitOwn, refuse })
+  const keyCalls = createKeyCalls(parts, refuse)
   const mcp = createMcpEndpoint({ ...parts, admitOwn, refuse })
 
   function refuse({ request, response, requestId, expectsContinue }: Incoming, plain: Refusal, entry?: TableKey): void {
@@ -97,6 +101,7 @@ export function createDataPath(parts: DataPathParts): DataPath {
     const { request, target } = incoming
     if (identity.kind === 'refused') return refuse(incoming, identity.refusal, identity.entry)
     if (target.path === USAGE) return answerUsage(incoming, identity.entry)
+    if (isKeyCall(target.path)) return keyCalls(incoming, identity.entry)
     // MCP is another way to what SQ's interface gives.
     const access = decideAccess(identity, { method: request.method!, target: target.full, path: target.path === MCP_PATH ? SQ_API : target.path }, context)
     if (access.kind === 'refused') refuse(incoming, access.refusal, access.entry)
@@ -124,7 +129,7 @@ export function createDataPath(parts: DataPathParts): DataPath {
   }
 
   const owns = (path: string): boolean =>
-    ALWAYS.some((api) => isUnder(path, api)) || path === USAGE || path === MCP_PATH || (routes.table?.apis.some((api) => isUnder(path, api)) ?? false)
+    ALWAYS.some((api) => isUnder(path, api)) || path === USAGE || path === MCP_PATH || isKeyCall(path) || (routes.table?.apis.some((api) => isUnder(path, api)) ?? false)
 
   return { owns, handle }
 }

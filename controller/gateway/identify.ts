@@ -26,7 +26,8 @@ export interface IdentifyParts {
 
 /** What says nothing about a guess: nothing was sent, or it could not be looked at. */
 const NO_GUESS: ReadonlySet<string> = new Set([REFUSALS.keyMissing.code, REFUSALS.keysConflict.code, REFUSALS.tokenKeysUnavailable.code, REFUSALS.tokenExpired.code])
-const TOKEN_ID = 'JWT'
+/** In place of a key's id; those have no capitals. */
+export const TOKEN_ID = 'JWT'
 
 export function createIdentify({ tokens, failedAttempts }: IdentifyParts): Identify {
   function refuse(refusal: Refusal, address: string): Identity {

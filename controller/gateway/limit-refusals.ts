@@ -17,6 +17,20 @@ export function rateExceeded({ perSecond, burst, fairUse }: Rate & { readonly fa
   return { status: 429, code: 'rate-exceeded', title: 'Too many requests a second', detail, retryAfterSeconds, measured, ...upgrade(links) }
 }
 
+/** `key`: the one that the limit is of, which may be one above the key that was sent. */
+export function keyRateExceeded(key: string, perSecond: number, waitMs: number): Refusal {
+  const retryAfterSeconds = Math.max(1, Math.ceil(Math.round(waitMs) / 1000))
+  const detail = `Key ${key} lets up to ${perSecond} requests a second pass, those of keys made from it included. Nothing was done; send it again in ${retryAfterSeconds} s.`
+  const measured = { limit: 'access.requestsPerSecond', key, value: perSecond, unit: 'requests a second', retryAfterMs: Math.ceil(waitMs) }
+  return { status: 429, code: 'key-rate-exceeded', title: 'Too many requests a second with this key', detail, retryAfterSeconds, measured }
+}
+
+/** No time brings it back: not a 429, which programs repeat. */
+export function keyBudgetSpent(key: string, budget: number, spent: number): Refusal {
+  const detail = `Key ${key} was made for ${budget} requests, those of keys made from it included, and they are used up. Use another key, or have one made with a larger budget.`
+  return { status: 403, code: 'key-budget-spent', title: 'The key\'s requests are used up', detail, measured: { limit: 'access.requests', key, value: budget, unit: 'requests', used: spent } }
+}
+
 const PERIODS = { requestsPerDay: 'day', requestsPerMonth: 'month' } as const
 
 export function quotaUsed(limit: keyof typeof PERIODS, { value, fairUse }: Ceiling, used: number, resetAtMs: number, nowMs: number, links: Links): Refusal {

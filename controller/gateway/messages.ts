@@ -3,7 +3,7 @@
  * A worker decides what it can by itself and from shared memory; it asks for what only the coordinator knows.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { Counts, RefusalRecord } from '../store/usage.ts'
+import type { Counts, KeySpent, RefusalRecord } from '../store/usage.ts'
 import type { MetricCounts, WorkerGauges } from './metrics.ts'
 import type { KeyUse } from './tallies.ts'
 import type { Settlement, StorageAsked, StorageAnswer, StoragePlace } from './storage-messages.ts'
@@ -11,6 +11,7 @@ import type { Settlement, StorageAsked, StorageAnswer, StoragePlace } from './st
 /** Since the post before it, and what holds now. */
 export interface Post {
   readonly uses: readonly KeyUse[]
+  readonly spent: readonly KeySpent[]
   readonly refusals: readonly RefusalRecord[]
   readonly metrics: MetricCounts
   readonly gauges: WorkerGauges

@@ -3,7 +3,7 @@ import type { RefusalRecord } from '../store/usage.ts'
 import type { ForwardOutcome } from './forward.ts'
 import type { Metrics } from './metrics.ts'
 import type { Refusal } from './refusal.ts'
-import type { TableKey } from './route-table.ts'
+import type { KeyLimit, TableKey } from './route-table.ts'
 import type { Account, Allowance } from './allowance.ts'
 import type { Tallies } from './tallies.ts'
 
@@ -16,6 +16,8 @@ export interface Metering {
   refused(requestId: string, refusal: Refusal, entry: TableKey | undefined): void
 }
 
+const NO_LIMITS: readonly KeyLimit[] = []
+
 export interface MeteringOptions {
   readonly tallies: Tallies
   readonly allowance: Allowance
@@ -24,15 +26,20 @@ export interface MeteringOptions {
 }
 
 export function createMetering({ tallies, allowance, metrics, now }: MeteringOptions): Metering {
+  const spend = ({ narrower, route }: TableKey, requests: 1 | -1): void => {
+    for (const limit of narrower?.limits ?? NO_LIMITS) if (limit.requests !== undefined) tallies.spend(route.tenant, limit.key, requests)
+  }
   const tallyOf = ({ id, route }: TableKey) => tallies.tally(route.tenant, id, now().getTime())
 
   return {
     passed(entry) {
       tallyOf(entry).requests++
+      spend(entry, 1)
     },
     takenBack(entry, account) {
       tallyOf(entry).requests--
-      allowance.giveBack(account)
+      spend(entry, -1)
+      allowance.giveBack(account, entry)
     },
     ended(entry, bytesIn, outcome) {
       const tally = tallyOf(entry)

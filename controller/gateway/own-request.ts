@@ -39,7 +39,7 @@ export function createOwnRequests({ routes, allowance, metering, metrics, firstU
   return (incoming, access) => {
     const { entry } = access
     const { route } = entry
-    const admission = allowance.admit(route, routes.links)
+    const admission = allowance.admit(entry, routes.links)
     if (admission.kind === 'refused') {
       refuse(incoming, admission.refusal, entry)
       return undefined

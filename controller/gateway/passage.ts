@@ -112,7 +112,7 @@ export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: I
   return (incoming, access) => {
     const { request, target } = incoming
     const { route } = access.entry
-    const admission = parts.allowance.admit(route, routes.links)
+    const admission = parts.allowance.admit(access.entry, routes.links)
     if (admission.kind === 'refused') return refuse(incoming, admission.refusal, access.entry)
     metering.passed(access.entry)
     const passed: Passed = { incoming, access, account: admission.account, limitHeaders: admission.headers, method: request.method!, target: target.full }

@@ -107,6 +107,12 @@ export const REFUSALS = {
     detail: 'The issuer\'s keys cannot be fetched, so nothing is known of your token. Requests with an API key work. Try again.',
     retryAfterSeconds: 5,
   },
+  tokenHasNoKeys: {
+    status: 403,
+    code: 'token-has-no-keys',
+    title: 'Keys are made from keys',
+    detail: 'A token opens the account, but nothing can be made from it here. Use an API key.',
+  },
   hostUnknown: { status: 404, code: 'host-unknown', title: 'Nobody has this address', detail: 'No account can have this host name. Check it.' },
   hostKeyMismatch: {
     status: 403,

@@ -10,6 +10,7 @@ import type { ForwardJob, ForwardOutcome } from './forward.ts'
 import { COORDINATE_NOT_NUMERIC } from './limit-refusals.ts'
 import type { Granted } from './passage.ts'
 import { REFUSALS, type Refusal } from './refusal.ts'
+import { scopeRefusal } from './scope.ts'
 import { checkSqHead } from './sq-guard.ts'
 import { isSafe, sqHead } from './upstream-head.ts'
 
@@ -52,6 +53,8 @@ export function createSqCaller({ clearance, forward, budget }: SqCallerParts): S
   function into(destination: Destination, access: Granted, { method, target, body = EMPTY }: SqCallerRequest, options: SqCallOptions = {}): Promise<ForwardOutcome> {
     const { key, entry, upstream } = access
     const { route } = entry
+    const outOfScope = scopeRefusal(entry, { method, target })
+    if (outOfScope !== undefined) return Promise.resolve(refused(outOfScope))
     const head = checkSqHead(method, target)
     if (head.kind === 'refused') return Promise.resolve(refused(head.refusal))
     // Names are translated before.

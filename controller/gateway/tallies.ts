@@ -1,7 +1,7 @@
 /** What a worker counted since it last posted it to the coordinator: by tenant, key and day, and the refusals that people ask about. */
 import { periodsAt, type Periods } from '../core/quota.ts'
 import type { TenantId } from '../core/specs.ts'
-import type { KeyCounts, RefusalRecord } from '../store/usage.ts'
+import type { KeyCounts, KeySpent, RefusalRecord } from '../store/usage.ts'
 
 /** What one key did on one day. */
 export interface Tally {
@@ -21,6 +21,7 @@ export interface KeyUse extends KeyCounts {
 /** What is posted: everything since the post before it. */
 export interface Counted {
   readonly uses: readonly KeyUse[]
+  readonly spent: readonly KeySpent[]
   readonly refusals: readonly RefusalRecord[]
 }
 
@@ -29,6 +30,8 @@ export interface Tallies {
   periods(nowMs: number): Periods
   /** To add to. */
   tally(tenant: TenantId, key: string, nowMs: number): Tally
+  /** Of a key that has a budget: what its own requests and those of keys made from it took of it, or gave back. */
+  spend(tenant: TenantId, key: string, requests: number): void
   refused(record: RefusalRecord): void
   /** Takes everything out. */
   take(): Counted
@@ -46,6 +49,7 @@ export function createTallies(nowMs: () => number): Tallies {
   let periods = periodsAt(nowMs())
   let today: ByTenant = new Map()
   let ended: KeyUse[] = []
+  const spent = new Map<string, { tenant: TenantId; key: string; requests: number }>()
 
   function currentPeriods(at: number): Periods {
     if (at >= periods.dayStartsAtMs && at < periods.dayEndsAtMs) return periods
@@ -65,10 +69,17 @@ export function createTallies(nowMs: () => number): Tallies {
       tally.usedMinute = Math.floor(at / MINUTE_MS)
       return tally
     },
+    spend(tenant, key, requests) {
+      const name = `${tenant} ${key}`
+      const known = spent.get(name)
+      if (known === undefined) spent.set(name, { tenant, key, requests })
+      else known.requests += requests
+    },
     refused: refusals.add,
     take() {
-      const counted = { uses: [...ended, ...usesOf(today, periods.day)], refusals: refusals.take() }
+      const counted = { uses: [...ended, ...usesOf(today, periods.day)], spent: [...spent.values()], refusals: refusals.take() }
       ended = []
+      spent.clear()
       today = new Map()
       return counted
     },

@@ -13,7 +13,7 @@ export function usageAsked({ tenant, shard }: TableRoute, periods: Periods): Usa
   return { tenant, keysFrom: `${periods.month}-01`, historyFrom: daysBefore(periods.day, HISTORY_DAYS - 1), place: { tenant, shard, access: undefined } }
 }
 
-export function usageReport({ id, route }: TableKey, { limits, used, periods, rateRemaining }: RequestStanding, figures: UsageFigures, links: Links, now: Date): object {
+export function usageReport({ id, name, route, narrower }: TableKey, { limits, used, periods, rateRemaining, budgets }: RequestStanding, figures: UsageFigures, links: Links, now: Date): object {
   const { rate, perDay, perMonth } = limits
   const { keys, history } = figures
   return {
@@ -22,6 +22,8 @@ export function usageReport({ id, route }: TableKey, { limits, used, periods, ra
     plan: route.plan,
     state: route.state,
     key: id,
+    keyName: name,
+    access: narrower && { readOnly: narrower.readOnly, phexts: narrower.phexts, budgets: budgets.map((budget) => ({ ...budget, remaining: Math.max(0, budget.limit - budget.used) })) },
     at: now.toISOString(),
     requests: {
       second: rate && { limit: rate.perSecond, burst: rate.burst, remaining: rateRemaining, fairUse: rate.fairUse },

@@ -28,6 +28,7 @@ import { createRouteReader, type RouteReader } from './route-reader.ts'
 import type { GatewaySettings } from './settings.ts'
 import type { SharedBuffers } from './shared/buffers.ts'
 import { createFailedAttempts } from './shared/failed-attempts.ts'
+import { createKeySlots } from './shared/key-slots.ts'
 import { createPhextVersions } from './shared/phext-versions.ts'
 import { createTenantSlots } from './shared/tenant-slots.ts'
 import { routesFolder, webSocketPath } from './sockets.ts'
@@ -129,9 +130,17 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const versions = createPhextVersions(buffers.phextVersions, plan.lane)
   const readCache = createReadCache({ bytes: settings.readCacheBytes, versions })
   const metrics = createMetrics()
+  const controlPlane = createControlPlane({
+    socketPath: webSocketPath(home),
+    answerTimeoutMs: settings.controlAnswerTimeoutMs,
+    log,
+    onAnswer: (status) => metrics.request('control-plane', status),
+    onRefusal: (refusal) => metrics.refusal(refusal.code),
+  })
   const tallies = createTallies(nowMs)
   const slots = createTenantSlots(buffers.tenantSlots, () => log.error('there are more tenants than the limits have room for: each worker counts for itself'))
-  const allowance = createAllowance({ slots, periods: tallies.periods, nowMs, steadyMs })
+  const keySlots = createKeySlots(buffers.keySlots, () => log.error('there are more keys with limits of their own than there is room for: each worker counts for itself'))
+  const allowance = createAllowance({ slots, keySlots, periods: tallies.periods, nowMs, steadyMs })
   const storage = createStorageGuard({ line, log })
   const metering = createMetering({ tallies, allowance, metrics, now })
   const firstUse = createFirstUse({ send: (tenant) => line.send({ kind: 'first-use', tenant }), steadyMs })
@@ -143,22 +152,16 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const reads = createReads(readCache, metrics.read)
   const patience = createPatience()
   const tarpit = createTarpit(steadyMs)
+  const tarpit = createTarpit(steadyMs)
   const dataPath = createDataPath({
-    ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, tarpit, log, now },
+    ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, tarpit, controlPlane, log, now },
     ...{ caller, byName: createNamedPassage({ names, caller, expect: reads.expect }), named: createNamedCall({ names, caller }), hasPhext, version: plan.version, names: createPhextNames(home), openSpool: createSpools(path.join(routesFolder(home), 'spool')), patience },
     reads,
     identify: createIdentify({ tokens: createTokens({ now, log }), failedAttempts: createFailedAttempts(buffers.failedAttempts, plan.salt, steadyMs) }),
     async usageReport(entry) {
       const figures = await line.ask('usage', usageAsked(entry.route, tallies.periods(nowMs())))
-      return usageReport(entry, allowance.standing(entry.route), figures, routes.links, now())
+      return usageReport(entry, allowance.standing(entry), figures, routes.links, now())
     },
-  })
-  const controlPlane = createControlPlane({
-    socketPath: webSocketPath(home),
-    answerTimeoutMs: settings.controlAnswerTimeoutMs,
-    log,
-    onAnswer: (status) => metrics.request('control-plane', status),
-    onRefusal: (refusal) => metrics.refusal(refusal.code),
   })
   const server = createPublicServer({ dataPath, controlPlane, metrics, settings, patience, nextRequestId: requestIds(plan.idPrefix), now, log })
 

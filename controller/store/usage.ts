@@ -44,6 +44,10 @@ const MIGRATIONS: readonly string[] = [
     measured TEXT                   -- JSON: limit, value, used, when it resets
   ) STRICT;
   `,
+  `
+  -- Of keys that have a budget: the requests of their whole life, those of keys made from them included.
+  CREATE TABLE budgets (tenant TEXT NOT NULL, key TEXT NOT NULL, spent INTEGER NOT NULL, PRIMARY KEY (tenant, key)) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /** One year and a day. */
@@ -78,11 +82,19 @@ export interface RefusalRecord {
   readonly measured: Readonly<Record<string, unknown>> | undefined
 }
 
+/** Taken from a key's budget, or given back. */
+export interface KeySpent {
+  readonly tenant: string
+  readonly key: string
+  readonly requests: number
+}
+
 export interface UsageBatch {
   /** Added to what is there. */
   readonly counts: Iterable<KeyCounts>
   readonly lastUsed: Iterable<{ readonly tenant: string; readonly key: string; readonly at: string }>
   readonly storage: Iterable<{ readonly tenant: string; readonly day: string; readonly bytes: number }>
+  readonly spent?: Iterable<KeySpent>
   readonly refusals: Iterable<RefusalRecord>
 }
 
@@ -95,6 +107,8 @@ export interface Usage {
   history(tenant: string, fromDay: string): (Counts & { readonly day: string; readonly storageBytes: number | null })[]
   keysSince(tenant: string, fromDay: string): (Counts & { readonly key: string })[]
   lastUsed(tenant: string): Map<string, string>
+  /** What keys with a budget have used of it. */
+  spent(): Iterable<KeySpent>
   storageBytes(tenant: string): number | undefined
   refusal(id: string): RefusalRecord | undefined
   /** Newest first. */
@@ -204,6 +218,7 @@ function createUsage(db: DatabaseSync): Usage {
     },
     keysSince: (tenant, fromDay) => prepare(`SELECT key, ${SUMS} FROM usage WHERE tenant = ? AND day >= ? GROUP BY key ORDER BY key`).all(tenant, fromDay) as unknown as ReturnType<Usage['keysSince']>,
     lastUsed: (tenant) => new Map(prepare('SELECT key, last_used_at at FROM keys_used WHERE tenant = ?').all(tenant).map((row) => [row['key'] as string, row['at'] as string])),
+    spent: () => prepare('SELECT tenant, key, spent requests FROM budgets').all() as unknown as KeySpent[],
     storageBytes: (tenant) => prepare('SELECT bytes FROM storage WHERE tenant = ? ORDER BY day DESC LIMIT 1').get(tenant)?.['bytes'] as number | undefined,
     refusal: (id) => toRefusal(prepare('SELECT * FROM refusals WHERE id = ?').get(id)),
     refusalsOf: (tenant, most) => prepare('SELECT * FROM refusals WHERE tenant = ? ORDER BY number DESC LIMIT ?').all(tenant, most).flatMap((row) => toRefusal(row) ?? []),
@@ -218,7 +233,7 @@ function createUsage(db: DatabaseSync): Usage {
   }
 }
 
-function writeBatch(prepare: (sql: string) => StatementSync, { counts, lastUsed, storage, refusals }: UsageBatch): void {
+function writeBatch(prepare: (sql: string) => StatementSync, { counts, lastUsed, storage, spent = [], refusals }: UsageBatch): void {
   const add = prepare(`INSERT INTO usage (tenant, day, key, requests, refused, errors, bytes_in, bytes_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, refused = refused + excluded.refused, errors = errors + excluded.errors,
       bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out`)
@@ -227,6 +242,8 @@ function writeBatch(prepare: (sql: string) => StatementSync, { counts, lastUsed,
   for (const { tenant, key, at } of lastUsed) use.run(tenant, key, at)
   const store = prepare('INSERT INTO storage VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET bytes = excluded.bytes')
   for (const { tenant, day, bytes } of storage) store.run(tenant, day, bytes)
+  const spend = prepare('INSERT INTO budgets VALUES (?, ?, MAX(0, ?)) ON CONFLICT DO UPDATE SET spent = MAX(0, spent + ?)')
+  for (const { tenant, key, requests } of spent) spend.run(tenant, key, requests, requests)
   const refuse = prepare('INSERT OR REPLACE INTO refusals (id, at, tenant, key, product, plan, status, code, detail, measured) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
   for (const { id, at, tenant, key, product, plan, status, code, detail, measured } of refusals) {
     refuse.run(id, at, tenant, key, product, plan, status, code, detail, measured === undefined ? null : JSON.stringify(measured))

@@ -2,7 +2,7 @@
  * The controller's public side, on a unix socket behind the gateway, which holds the public port: webhooks, checkout, progress,
  * the first page. Nothing of a customer's data passes here.
  */
-import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply } from 'fastify'
 import type { Logger } from 'pino'
 import type { TenantId } from '../core/specs.ts'
 import type { Payments } from '../payments.ts'
@@ -12,6 +12,7 @@ import { createProblemHandler, notFound } from './http-problem.ts'
 
 export interface SiteOptions {
   readonly payments: Payments
+  readonly keys?: FastifyPluginAsync
   readonly page: () => FirstPage
   /** The address at which customers reach this installation. */
   readonly publicUrl: () => string
@@ -23,6 +24,7 @@ export interface SiteOptions {
 const FIRST_USE_BODY = { type: 'object', required: ['tenant', 'at'], properties: { tenant: { type: 'string', maxLength: 100 }, at: { type: 'string', maxLength: 40 } } } as const
 
 export function createSite({ payments, page: plans, publicUrl, firstUse, log }: SiteOptions): FastifyInstance {
+export function createSite({ payments, keys, page, firstUse, log }: SiteOptions): FastifyInstance {
   const answerProblem = createProblemHandler(log)
   const app = fastify({ frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply), logger: false, bodyLimit: 1024 * 1024, requestTimeout: 30_000, forceCloseConnections: true })
   app.setErrorHandler(answerProblem)
@@ -31,6 +33,8 @@ export function createSite({ payments, page: plans, publicUrl, firstUse, log }: 
   const page = (reply: FastifyReply, html: string): FastifyReply => reply.type('text/html; charset=utf-8').header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'").send(html)
   app.get('/', (_request, reply) => page(reply, firstPage(plans())))
   app.get('/guide', (_request, reply) => page(reply, guidePage(publicUrl())))
+  if (keys !== undefined) void app.register(keys)
+  app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'").send(firstPage(page())))
   // The gateway answers such a path itself, and marks all that it passes on: two locks.
   app.addHook('onRequest', async (request, reply) => {
     // By the route, not by the address as it was written: %69nternal is the same route.

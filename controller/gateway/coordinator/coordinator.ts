@@ -11,6 +11,7 @@ import type { Answer, Asked, FromWorker, Post, QuestionName, RoutesRead, UsageAs
 import { addCounts, noCounts, type MetricCounts, type WorkerGauges } from '../metrics.ts'
 import type { GatewaySettings } from '../settings.ts'
 import { createSharedBuffers } from '../shared/buffers.ts'
+import { createKeySlots, type KeySlots } from '../shared/key-slots.ts'
 import { createTenantSlots, type TenantSlots } from '../shared/tenant-slots.ts'
 import { webSocketPath } from '../sockets.ts'
 import type { WorkerPlan } from '../worker.ts'
@@ -50,7 +51,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const counts = noCounts()
   const periods = () => periodsAt(now().getTime())
   const usage = openUsageOrAnew(usagePath(home), now(), (error, what) => log.error({ err: error, what }, 'usage.db cannot be used'))
-  beginCounts(usage, createTenantSlots(buffers.tenantSlots), periods(), log)
+  beginCounts(usage, { slots: createTenantSlots(buffers.tenantSlots), keySlots: createKeySlots(buffers.keySlots) }, periods(), log)
   const ledger = createLedger({ usage, periods, log })
   const books = createStorageBooks({ home, usage, ledger, steadyMs, log })
   books.start()
@@ -152,9 +153,10 @@ function createAnswers({ usage, ledger, books, crew }: { readonly usage: Usage; 
 }
 
 /** A file that cannot be read through must not keep the gateway from serving: then quotas begin anew. */
-function beginCounts(usage: Usage, slots: TenantSlots, periods: ReturnType<typeof periodsAt>, log: Log): void {
+function beginCounts(usage: Usage, { slots, keySlots }: { readonly slots: TenantSlots; readonly keySlots: KeySlots }, periods: ReturnType<typeof periodsAt>, log: Log): void {
   try {
     for (const [tenant, counts] of usage.requestsSince(`${periods.month}-01`, periods.day)) slots.begin(tenant as TenantId, counts, periods)
+    for (const { tenant, key, requests } of usage.spent()) keySlots.begin(tenant as TenantId, key, requests)
   } catch (error) {
     log.error({ err: error }, 'usage.db cannot be read: quotas begin anew')
   }

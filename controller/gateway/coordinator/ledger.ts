@@ -4,7 +4,7 @@
  */
 import type { Periods } from '../../core/quota.ts'
 import type { TenantId } from '../../core/specs.ts'
-import type { KeyCounts, RefusalRecord, Usage } from '../../store/usage.ts'
+import type { KeyCounts, KeySpent, RefusalRecord, Usage } from '../../store/usage.ts'
 import type { Log } from '../log.ts'
 import type { Counted, KeyUse } from '../tallies.ts'
 
@@ -31,6 +31,7 @@ const KEPT_REFUSALS = 10_000
 
 export function createLedger({ usage, periods, log }: LedgerOptions): Ledger {
   let pending: KeyUse[] = []
+  let spent: KeySpent[] = []
   let refusals: RefusalRecord[] = []
   const storage = new Map<TenantId, number>()
   let failures = 0
@@ -42,15 +43,18 @@ export function createLedger({ usage, periods, log }: LedgerOptions): Ledger {
       counts: pending,
       lastUsed: pending.map(({ tenant, key, usedMinute }) => ({ tenant, key, at: new Date(usedMinute * MINUTE_MS).toISOString() })),
       storage: [...storage].map(([tenant, bytes]) => ({ tenant, day: periods().day, bytes })),
+      spent,
       refusals,
     })
     // Only now: what was not committed stays pending.
     pending = []
+    spent = []
     storage.clear()
   }
 
   return {
-    add({ uses, refusals: refused }) {
+    add({ uses, spent: more, refusals: refused }) {
+      spent = failures > 0 ? mergeSpent([...spent, ...more]) : spent.concat(more)
       pending = failures > 0 ? merge(pending, uses) : pending.concat(uses)
       refusals = refusals.concat(refused)
     },
@@ -65,7 +69,7 @@ export function createLedger({ usage, periods, log }: LedgerOptions): Ledger {
     flush() {
       const started = performance.now()
       try {
-        if (pending.length > 0 || storage.size > 0 || refusals.length > 0) write()
+        if (pending.length > 0 || spent.length > 0 || storage.size > 0 || refusals.length > 0) write()
         if (started - prunedAtMs > PRUNE_MS) {
           prunedAtMs = started
           usage.prune(periods().day, KEPT_REFUSALS)
@@ -86,6 +90,15 @@ function merge(pending: readonly KeyUse[], uses: readonly KeyUse[]): KeyUse[] {
     const name = `${use.tenant} ${use.day} ${use.key}`
     const known = merged.get(name)
     merged.set(name, known === undefined ? use : sum(known, use))
+  }
+  return [...merged.values()]
+}
+
+function mergeSpent(all: readonly KeySpent[]): KeySpent[] {
+  const merged = new Map<string, KeySpent>()
+  for (const each of all) {
+    const name = `${each.tenant} ${each.key}`
+    merged.set(name, { ...each, requests: (merged.get(name)?.requests ?? 0) + each.requests })
   }
   return [...merged.values()]
 }
