@@ -152,7 +152,6 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const reads = createReads(readCache, metrics.read)
   const patience = createPatience()
   const tarpit = createTarpit(steadyMs)
-  const tarpit = createTarpit(steadyMs)
   const dataPath = createDataPath({
     ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, tarpit, controlPlane, log, now },
     ...{ caller, byName: createNamedPassage({ names, caller, expect: reads.expect }), named: createNamedCall({ names, caller }), hasPhext, version: plan.version, names: createPhextNames(home), openSpool: createSpools(path.join(routesFolder(home), 'spool')), patience },

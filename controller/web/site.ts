@@ -34,7 +34,6 @@ export function createSite({ payments, keys, page, firstUse, log }: SiteOptions)
   app.get('/', (_request, reply) => page(reply, firstPage(plans())))
   app.get('/guide', (_request, reply) => page(reply, guidePage(publicUrl())))
   if (keys !== undefined) void app.register(keys)
-  app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'").send(firstPage(page())))
   // The gateway answers such a path itself, and marks all that it passes on: two locks.
   app.addHook('onRequest', async (request, reply) => {
     // By the route, not by the address as it was written: %69nternal is the same route.
