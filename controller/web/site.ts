@@ -23,8 +23,7 @@ export interface SiteOptions {
 
 const FIRST_USE_BODY = { type: 'object', required: ['tenant', 'at'], properties: { tenant: { type: 'string', maxLength: 100 }, at: { type: 'string', maxLength: 40 } } } as const
 
-export function createSite({ payments, page: plans, publicUrl, firstUse, log }: SiteOptions): FastifyInstance {
-export function createSite({ payments, keys, page, firstUse, log }: SiteOptions): FastifyInstance {
+export function createSite({ payments, keys, page: plans, publicUrl, firstUse, log }: SiteOptions): FastifyInstance {
   const answerProblem = createProblemHandler(log)
   const app = fastify({ frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply), logger: false, bodyLimit: 1024 * 1024, requestTimeout: 30_000, forceCloseConnections: true })
   app.setErrorHandler(answerProblem)
