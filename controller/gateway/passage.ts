@@ -5,7 +5,7 @@
 import type { Granted } from './access.ts'
 import type { Allowance } from './allowance.ts'
 import { toClient } from './answer-writer.ts'
-import type { ByteBudget } from './byte-budget.ts'
+import type { CommonBudget } from './byte-budget.ts'
 import type { Clearance, Cleared } from './clearance.ts'
 import { ceilingOf, type Ceiling } from '../core/quota.ts'
 import type { Incoming } from './data-path.ts'
@@ -30,7 +30,7 @@ export type { Granted } from './access.ts'
 export interface PassageParts extends SqStepsParts {
   readonly routes: RouteReader
   readonly forward: (job: ForwardJob) => void
-  readonly budget: ByteBudget
+  readonly budget: CommonBudget
   readonly firstUse: FirstUse
   readonly metrics: Metrics
   readonly settings: GatewaySettings
@@ -58,7 +58,7 @@ export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: I
     const { request, response, expectsContinue } = passed.incoming
     if (!hasBody(request)) return next(passed, NO_BODY)
     const limit = bodyLimit(passed.access.entry.route, settings)
-    readBody(request, limit.value * 1024 * 1024, parts.budget, (end) => {
+    readBody(request, limit.value * 1024 * 1024, parts.budget.of(passed.access.entry.route.tenant), (end) => {
       if (end.kind === 'too-large') return takeBack(passed, bodyTooLarge(limit.value, limit.fairUse, routes.links))
       if (end.kind === 'no-memory') return takeBack(passed, REFUSALS.memoryFull)
       next(passed, end)
@@ -125,7 +125,7 @@ function destinationOf({ reads, budget, settings }: PassageParts, passed: Passed
   const { incoming, access, limitHeaders, held } = passed
   const { request, response, requestId } = incoming
   const discardBody = request.method === 'HEAD' && speaksSq(access.entry.route.api)
-  const options = { response, requestId, limitHeaders, discardBody, budget, bufferBytes: settings.answerBufferBytes }
+  const options = { response, requestId, limitHeaders, discardBody, budget: budget.of(access.entry.route.tenant), bufferBytes: settings.answerBufferBytes }
   return held === undefined ? toClient(options) : reads.destination(passed, held, options)
 }
 

@@ -4,7 +4,7 @@
  * the request that they are made for was.
  */
 import type { AnswerWriter, Destination } from './destination.ts'
-import type { ByteBudget } from './byte-budget.ts'
+import type { ByteBudget, CommonBudget } from './byte-budget.ts'
 import type { Clearance } from './clearance.ts'
 import type { ForwardJob, ForwardOutcome } from './forward.ts'
 import { COORDINATE_NOT_NUMERIC } from './limit-refusals.ts'
@@ -44,7 +44,7 @@ export interface SqCaller {
 export interface SqCallerParts {
   readonly clearance: Clearance
   readonly forward: (job: ForwardJob) => void
-  readonly budget: ByteBudget
+  readonly budget: CommonBudget
 }
 
 const EMPTY = Buffer.alloc(0)
@@ -83,7 +83,7 @@ export function createSqCaller({ clearance, forward, budget }: SqCallerParts): S
   return {
     into,
     async call(access, request, options = {}) {
-      const collected = collect(budget, options.signal)
+      const collected = collect(budget.of(access.entry.route.tenant), options.signal)
       try {
         const outcome = await into(collected, access, request, options)
         if (collected.full) return { kind: 'refused', refusal: REFUSALS.memoryFull, delivered: true }

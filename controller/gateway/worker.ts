@@ -179,12 +179,14 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
 /** What is bounded for the whole machine, and for an instance, is bounded for each worker by its part. */
 function shareOf(settings: GatewaySettings, workers: number): GatewaySettings {
   const part = (whole: number, least = 1): number => (whole === 0 ? 0 : Math.max(least, Math.floor(whole / workers)))
-  const { connectionsPerUpstream, queuePerUpstream, queuePerTenant, promptPerSq, connectionsPerTenant, bufferBytes, readCacheBytes } = settings
+  const { connectionsPerUpstream, queuePerUpstream, queuePerTenant, promptPerSq, connectionsPerTenant, bufferBytes, readCacheBytes, defaultBodyMb } = settings
+  // Never so little that the largest body would not pass.
+  const largestBodies = Math.min(bufferBytes, 2 * defaultBodyMb * 1024 * 1024)
   return {
     ...settings,
     ...{ connectionsPerUpstream: part(connectionsPerUpstream), connectionsPerTenant: part(connectionsPerTenant), promptPerSq: part(promptPerSq, 2) },
     ...{ queuePerUpstream: part(queuePerUpstream), queuePerTenant: part(queuePerTenant) },
-    ...{ bufferBytes: part(bufferBytes), readCacheBytes: part(readCacheBytes) },
+    ...{ bufferBytes: part(bufferBytes, largestBodies), readCacheBytes: part(readCacheBytes) },
   }
 }
 

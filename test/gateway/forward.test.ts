@@ -81,8 +81,8 @@ describe('what goes to the instance', () => {
     expect((await call('/api/v2/insert', { method: 'POST', body: Buffer.alloc(1024 * 1024) })).status).toBe(200)
   })
 
-  it('refuses bodies beyond the memory of the gateway, and gives the memory back', async () => {
-    const { call } = await setUp(sqLike('ok'), { bufferBytes: 1000 })
+  it('refuses bodies beyond a tenant\'s part of the gateway\'s memory, and gives the memory back', async () => {
+    const { call } = await setUp(sqLike('ok'), { bufferBytes: 2000 })
     for (let n = 0; n < 3; n++) {
       expect((await call('/api/v2/insert', { method: 'POST', body: 'x'.repeat(2000) })).status).toBe(503)
       expect((await call('/api/v2/insert', { method: 'POST', body: 'x'.repeat(900) })).status).toBe(200)

@@ -2,7 +2,7 @@
  * `POST /mcp`: the Model Context Protocol over Streamable HTTP, without sessions. The key opens it like any request; what is wrong before MCP
  * is an HTTP problem, what a tool is refused is the tool's answer. One HTTP request is one message and counts once.
  */
-import type { ByteBudget } from '../byte-budget.ts'
+import type { CommonBudget } from '../byte-budget.ts'
 import type { Incoming } from '../data-path.ts'
 import { bodyTooLarge } from '../limit-refusals.ts'
 import type { Log } from '../log.ts'
@@ -26,7 +26,7 @@ export interface McpParts {
   readonly named: SqCaller['call']
   readonly hasPhext: HasPhext
   readonly routes: RouteReader
-  readonly budget: ByteBudget
+  readonly budget: CommonBudget
   readonly version: string
   readonly log: Log
 }
@@ -46,7 +46,7 @@ export function createMcpEndpoint(parts: McpParts): McpEndpoint {
       if (request.method !== 'POST') return refuse(incoming, POST_ONLY, access.entry)
       const own = parts.admitOwn(incoming, access)
       if (own === undefined) return
-      readBody(request, BODY_MB * 1024 * 1024, budget, (end) => {
+      readBody(request, BODY_MB * 1024 * 1024, budget.of(access.entry.route.tenant), (end) => {
         if (end.kind === 'too-large') return own.takeBack(bodyTooLarge(BODY_MB, false, routes.links))
         if (end.kind === 'no-memory') return own.takeBack(REFUSALS.memoryFull)
         const body = end.pieces.length === 1 ? end.pieces[0]! : Buffer.concat(end.pieces)
