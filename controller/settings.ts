@@ -17,6 +17,8 @@ export interface Settings {
   readonly port: number
   /** Threads of the gateway; undefined: as many as there are cores, at most eight. */
   readonly gatewayWorkers: number | undefined
+  /** Memory of the gateway for answers to reads, all workers together; 0 keeps none. */
+  readonly readCacheMb: number
   readonly adminPort: number
   readonly publicUrl: string | undefined
   readonly adminToken: string | undefined
@@ -29,6 +31,8 @@ export interface Settings {
 }
 
 export type StripeSettings = { readonly kind: 'sandbox' } | { readonly kind: 'account'; readonly secretKey: string; readonly webhookSecret: string; readonly apiBase: string | undefined }
+
+const DEFAULT_READ_CACHE_MB = 64
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -57,6 +61,7 @@ export function readSettings(environment: Environment, folder: string): Settings
     masterKey: read.parsed('TENANTRY_MASTER_KEY', parseMasterKey),
     host: read.text('HOST') ?? '127.0.0.1',
     port: read.port('PORT') ?? 8080,
+    readCacheMb: read.count('READ_CACHE_MB', 0, 65_536) ?? DEFAULT_READ_CACHE_MB,
     gatewayWorkers: read.count('GATEWAY_WORKERS', 1, 64),
     adminPort: read.port('ADMIN_PORT') ?? 9090,
     publicUrl: read.url('PUBLIC_URL')?.replace(/\/+$/, ''),

@@ -41,6 +41,7 @@ export interface Gateway {
 }
 
 const STOP_MARGIN_MS = 2_000
+const BYTES_PER_MB = 1024 * 1024
 
 /** Resolves when the public port and the control socket answer. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -54,7 +55,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   const state = async (): Promise<object> => {
     const { routes, requests } = await coordinator.present()
-    return { pid, version, protocol: GATEWAY_PROTOCOL, host, port, startedAt, workers, ...routes, requests }
+    return { pid, version, protocol: GATEWAY_PROTOCOL, host, port, startedAt, workers, readCacheMb: settings.readCacheBytes / BYTES_PER_MB, ...routes, requests }
   }
   const control = createControlSocket({ path: controlSocketPath(home), state, metricsText: coordinator.metricsText, onStop: options.onStop })
 

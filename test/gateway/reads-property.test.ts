@@ -1,4 +1,4 @@
-/** Never stale: whatever several clients write and read at once, every read is one that some order of the writes allows. Over the real SQ. */
+/** Never stale, also from one thread of the gateway to another: whatever several clients write and read at once, every read is one that some order of the writes allows. Over the real SQ. */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Agent, request } from 'node:http'
@@ -14,16 +14,16 @@ import { findContradiction, type Operation } from './register-history.ts'
 const AT = ['1.1.1/1.1.1/1.1.1', '1.1.1/1.1.1/1.1.2', '1.1.1/1.1.1/2.1.1']
 /** Clients that go away in the middle of a write write to the last one: nobody knows how their writes ended. */
 const PHEXTS = ['hot', 'warm', 'torn']
-const OPERATIONS = 3_000
+const OPERATIONS = 2_000
 
-async function setUp() {
+async function setUp(workers: number) {
   const key = makeKey()
   const folder = newFolder()
   writeFileSync(path.join(folder, 'config.json'), JSON.stringify({ tenants: { [key]: { name: 'user001', data_dir: 'data/user001' } } }))
   const sq = await startSq('real', folder, ['--config', 'config.json'])
   onTestFinished(() => sq.stop())
   const port = await startSlowWay(sq.port)
-  const fixture = await startFixture([routeFor('user001', key, { upstream: { host: '127.0.0.1', port } })])
+  const fixture = await startFixture([routeFor('user001', key, { upstream: { host: '127.0.0.1', port } })], {}, undefined, undefined, undefined, workers)
   return { ...fixture, key }
 }
 
@@ -88,8 +88,8 @@ const READS: Readonly<Record<string, (phext: string, at: string) => { query: str
 }
 
 describe.skipIf(!has('sq'))('reads from memory', () => {
-  it('are never stale, whatever writers and readers do at once', { timeout: 60_000 }, async () => {
-    const { url, key, home } = await setUp()
+  it.each([['in one thread', 0], ['over two threads', 2]])('are never stale, whatever writers and readers do at once, %s', { timeout: 120_000 }, async (_where, workers) => {
+    const { url, key, home } = await setUp(workers)
     const history = new Map<string, Operation[]>()
     const note = (phext: string, at: string, operation: Operation): void => void (history.get(`${phext} ${at}`) ?? history.set(`${phext} ${at}`, []).get(`${phext} ${at}`)!).push(operation)
     const pick = <T>(from: readonly T[]): T => from[Math.floor(Math.random() * from.length)]!

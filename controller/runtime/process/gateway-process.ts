@@ -15,6 +15,7 @@ export interface GatewayStatus {
   readonly host: string
   readonly port: number
   readonly workers: number
+  readonly readCacheMb: number
 }
 
 export interface GatewayProcess {
@@ -30,6 +31,8 @@ export interface GatewayProcessOptions {
   readonly port: number
   /** Undefined: as many as the gateway thinks right. */
   readonly workers: number | undefined
+  /** Undefined: the gateway's own default. */
+  readonly readCacheMb?: number | undefined
   readonly version: string
   /** The program: node and the gateway's entry point. */
   readonly command: readonly [string, ...string[]]
@@ -58,7 +61,7 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
 
   async function look(): Promise<GatewayStatus & { action: 'none' | 'adopted' | 'started' }> {
     const running = await ask(socket, 'GET', '/')
-    if (running !== undefined && running.version === options.version && (options.port === 0 || running.port === options.port) && (options.workers === undefined || running.workers === options.workers)) {
+    if (running !== undefined && isAsWanted(running, options)) {
       const action = known === running.pid ? 'none' : 'adopted'
       known = running.pid
       lastPort = running.port
@@ -82,8 +85,9 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const log = openSync(path.join(folder, 'gateway.log'), 'a', 0o600)
     const [program, ...first] = options.command
-    const workers = options.workers === undefined ? [] : ['--workers', String(options.workers)]
-    const child = spawn(program, [...first, '--home', options.home, '--host', options.host, '--port', String(lastPort), ...workers], { detached: true, stdio: ['ignore', log, log], env: options.environment })
+    const { workers, readCacheMb } = options
+    const more = [...(workers === undefined ? [] : ['--workers', String(workers)]), ...(readCacheMb === undefined ? [] : ['--read-cache-mb', String(readCacheMb)])]
+    const child = spawn(program, [...first, '--home', options.home, '--host', options.host, '--port', String(lastPort), ...more], { detached: true, stdio: ['ignore', log, log], env: options.environment })
     closeSync(log)
     child.unref()
     let ended: string | undefined
@@ -107,6 +111,11 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
   }
 
   return { ensure, stop }
+}
+
+function isAsWanted(running: GatewayStatus, { version, port, workers, readCacheMb }: GatewayProcessOptions): boolean {
+  const same = <T>(wanted: T | undefined, present: T): boolean => wanted === undefined || wanted === present
+  return running.version === version && (port === 0 || running.port === port) && same(workers, running.workers) && same(readCacheMb, running.readCacheMb)
 }
 
 /** Undefined where nobody listens. A gateway that is only slow is not taken for one that is gone: that throws. */
