@@ -129,7 +129,7 @@ function createTableWriter(): TableWriter {
   const ids: TenantId[] = []
   const hashes: number[] = []
   const owners: number[] = []
-  const digests: Buffer[] = []
+  const digests: string[] = []
   const summaries: number[] = []
   const names = new Map<string, number>()
   const nameOf = (name: string | undefined): number => {
@@ -152,7 +152,7 @@ function createTableWriter(): TableWriter {
       point('path', path)
       for (const [field, key] of uniqueKeys(spec)) point(field, key)
       summaries.push(nameOf(spec.spec.product), nameOf(spec.spec.plan), nameOf(shard), STATES.indexOf(spec.spec.state))
-      digests.push(Buffer.from(routeDigest, 'base64'))
+      digests.push(routeDigest)
       return Buffer.from(`${JSON.stringify([spec.metadata.name, path, blob, spec])}\n`)
     },
     get rows() {
@@ -162,7 +162,7 @@ function createTableWriter(): TableWriter {
       const stays = ids.map((id) => !gone.has(id))
       stays.forEach((stay, row) => (summaries[row * 4 + 3] = stay ? summaries[row * 4 + 3]! : GONE))
       const bytes = (numbers: Uint32Array | Uint16Array): Buffer => Buffer.from(numbers.buffer)
-      return { sections: [bytes(Uint32Array.from([...offsets, end])), bytes(hashTable(hashes, owners.map((owner) => (stays[owner - 1] ? owner : 0)))), bytes(Uint16Array.from(summaries)), Buffer.concat(digests)], names: [...names.keys()] }
+      return { sections: [bytes(Uint32Array.from([...offsets, end])), bytes(hashTable(hashes, owners.map((owner) => (stays[owner - 1] ? owner : 0)))), bytes(Uint16Array.from(summaries)), Buffer.from(digests.join(''), 'base64')], names: [...names.keys()] }
     },
   }
 }
