@@ -19,12 +19,13 @@ function problemsOf(environment: Environment, folder = '/srv'): string[] {
 describe('settings', () => {
   test('have a default each, and are frozen', () => {
     const settings = readSettings({}, '/srv')
-    expect(settings).toMatchObject({ home: '/srv/data', repository: '/srv/data/tenants.git', branch: 'main', masterKey: undefined, host: '127.0.0.1', port: 8080, adminPort: 9090, publicUrl: undefined, stripe: { kind: 'sandbox' }, sqBin: undefined, logLevel: 'info', resyncMs: 15_000 })
+    expect(settings).toMatchObject({ home: '/srv/data', repository: '/srv/data/tenants.git', branch: 'main', masterKey: undefined, host: '127.0.0.1', port: 8080, adminPort: 9090, publicUrl: undefined, stripe: { kind: 'sandbox' }, sqBin: undefined, logLevel: 'info', resyncMs: 15_000, readCacheMb: 64 })
     expect(Object.isFrozen(settings)).toBe(true)
   })
 
   test('are read as they are meant', () => {
-    const settings = readSettings({ TENANTRY_HOME: 'h', TENANTRY_REPOSITORY: 'r.git', PORT: '0', ADMIN_PORT: ' 65535 ', PUBLIC_URL: 'https://example.com//', TENANTRY_MASTER_KEY: MASTER, TENANTRY_RESYNC_SECONDS: '2', SQ_BIN: 'bundled' }, '/srv')
+    const settings = readSettings({ TENANTRY_HOME: 'h', TENANTRY_REPOSITORY: 'r.git', PORT: '0', ADMIN_PORT: ' 65535 ', PUBLIC_URL: 'https://example.com//', TENANTRY_MASTER_KEY: MASTER, TENANTRY_RESYNC_SECONDS: '2', SQ_BIN: 'bundled', READ_CACHE_MB: '0' }, '/srv')
+    expect(settings.readCacheMb).toBe(0)
     expect(settings).toMatchObject({ home: '/srv/h', repository: '/srv/r.git', port: 0, adminPort: 65535, publicUrl: 'https://example.com', masterKey: [{ version: 1 }], resyncMs: 2_000, sqBin: 'bundled' })
   })
 
@@ -37,8 +38,8 @@ describe('settings', () => {
   })
 
   test('are all checked before anything is said', () => {
-    const problems = problemsOf({ PORT: '65536', ADMIN_PORT: '-1', LOG_LEVEL: 'loud', PUBLIC_URL: 'example.com', TENANTRY_BRANCH: '--upload-pack=x', DOCKER_HOST: '/var/run/docker.sock', TENANTRY_RESYNC_SECONDS: '0', ADMIN_TOKEN: 'short', TENANTRY_MASTER_KEY: 'x' })
-    expect(problems.map((line) => line.split(':')[0]).sort()).toEqual(['ADMIN_PORT', 'ADMIN_TOKEN', 'DOCKER_HOST', 'LOG_LEVEL', 'PORT', 'PUBLIC_URL', 'TENANTRY_BRANCH', 'TENANTRY_MASTER_KEY', 'TENANTRY_RESYNC_SECONDS'])
+    const problems = problemsOf({ PORT: '65536', ADMIN_PORT: '-1', LOG_LEVEL: 'loud', PUBLIC_URL: 'example.com', TENANTRY_BRANCH: '--upload-pack=x', DOCKER_HOST: '/var/run/docker.sock', READ_CACHE_MB: 'much', TENANTRY_RESYNC_SECONDS: '0', ADMIN_TOKEN: 'short', TENANTRY_MASTER_KEY: 'x' })
+    expect(problems.map((line) => line.split(':')[0]).sort()).toEqual(['ADMIN_PORT', 'ADMIN_TOKEN', 'DOCKER_HOST', 'LOG_LEVEL', 'PORT', 'PUBLIC_URL', 'READ_CACHE_MB', 'TENANTRY_BRANCH', 'TENANTRY_MASTER_KEY', 'TENANTRY_RESYNC_SECONDS'])
     expect(problems).toContain('PORT: expected a whole number from 0 to 65535, not "65536".')
   })
 

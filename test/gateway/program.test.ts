@@ -90,9 +90,11 @@ describe('the gateway\'s program', () => {
   })
 
   it('says what is wrong with its arguments', async () => {
-    const bad = run(process.execPath, [MAIN, '--home', '/tmp', '--port', 'http'], '/')
-    expect(await bad.ended).toBe(2)
-    expect(bad.output()).toContain('--port must be a number')
+    for (const name of ['--port', '--read-cache-mb']) {
+      const bad = run(process.execPath, [MAIN, '--home', '/tmp', name, 'http'], '/')
+      expect(await bad.ended).toBe(2)
+      expect(bad.output()).toContain(`${name} must be a number`)
+    }
   })
 
   it('has short socket names for a deep home', () => {
