@@ -17,7 +17,7 @@ export interface GuideExample {
 }
 
 export function guideExamples(endpoint: string): readonly GuideExample[] {
-  return [curl(endpoint), python(endpoint), typescript(endpoint), openclaw(endpoint), mcp(endpoint)]
+  return [curl(endpoint), python(endpoint), typescript(endpoint), openclaw(endpoint), mcp(endpoint), helper(endpoint)]
 }
 
 const curl = (endpoint: string): GuideExample => ({
@@ -157,4 +157,19 @@ const mcp = (endpoint: string): GuideExample => ({
 }
 `,
   after: 'What an agent remembers over MCP and what it remembers over HTTP is the same memory, under the same names.',
+})
+
+const helper = (endpoint: string): GuideExample => ({
+  id: 'helper',
+  title: 'With a key for a helper',
+  language: 'Shell',
+  before: 'An agent that starts helpers gives each a key of its own, which may only what the helper needs and ends by itself.',
+  code: `URL=${endpoint}
+KEY=${KEY_PLACEHOLDER}
+
+curl -sS -H "Authorization: Bearer $KEY" "$URL/api/keys" \\
+  -H "Content-Type: application/json" \\
+  -d '{"name": "reader", "readOnly": true, "requests": 500, "expiresInSeconds": 3600}'
+`,
+  after: 'The answer holds the new key. It ends with the hour, with its budget, or with the key that it was made from.',
 })

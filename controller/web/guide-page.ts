@@ -23,7 +23,7 @@ export function guidePage(endpoint: string): string {
 <div><dt>Your address</dt><dd><code>${escapeHtml(endpoint)}</code></dd></div>
 <div><dt>Your key</dt><dd>begins with <code>pmb-v1-</code>. Put it wherever <code>${KEY_PLACEHOLDER}</code> stands.</dd></div>
 </dl>
-<nav aria-label="Ways to connect"><ul>${examples.map(({ id, title }) => `<li><a href="#${id}">${escapeHtml(title.replace('With ', ''))}</a></li>`).join('')}<li><a href="#good-to-know">Good to know</a></li></ul></nav>
+<nav aria-label="Ways to connect"><ul>${examples.map(({ id, title }) => `<li><a href="#${id}">${escapeHtml(title.replace(/^With (a )?/, ''))}</a></li>`).join('')}<li><a href="#good-to-know">Good to know</a></li></ul></nav>
 ${examples.map(section).join('\n')}
 ${goodToKnow(endpoint)}
 </main>

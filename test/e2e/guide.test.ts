@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, it, afterAll } from 'vitest'
 import { parse } from 'yaml'
 import { makeInstallation } from '../support/installation.ts'
 import { tempFolder } from '../support/temp.ts'
+import { waitFor } from '../support/wait.ts'
 
 const run = promisify(execFile)
 const home = path.join(tempFolder('guide'), 'home')
@@ -36,7 +37,7 @@ function save(name: string, id: string): string {
 
 describe('the guide', () => {
   it('has code for every way, with this installation\'s address in each', () => {
-    expect([...examples.keys()]).toEqual(['curl', 'python', 'typescript', 'openclaw', 'mcp'])
+    expect([...examples.keys()]).toEqual(['curl', 'python', 'typescript', 'openclaw', 'mcp', 'helper'])
     for (const code of examples.values()) expect(code).toContain(endpoint)
   })
 
@@ -83,5 +84,14 @@ describe('the guide', () => {
     const found = await client.callTool({ name: 'search', arguments: { query: 'FIGURES' } })
     expect(found.structuredContent).toMatchObject({ matches: [{ name: 'project/decisions/cache' }] })
     await client.close()
+  })
+
+  it('a helper\'s key: reads, and does not write', async () => {
+    const { stdout } = await run('bash', ['-eu', save('helper.sh', 'helper')])
+    const made = JSON.parse(stdout) as { key: string }
+    const ask = (method: string, command: string): Promise<Response> => fetch(`${endpoint}/api/v2/${command}?c=for/helpers`, { method, headers: { Authorization: `Bearer ${made.key}` }, ...(method === 'POST' && { body: 'x' }) })
+    await fetch(`${endpoint}/api/v2/update?c=for/helpers`, { method: 'POST', body: 'read this', headers: { Authorization: `Bearer ${key}` } })
+    expect(await waitFor(async () => { const answer = await ask('GET', 'select'); return answer.status === 200 && answer.text() }, 'the key is served')).toBe('read this')
+    expect((await ask('POST', 'update')).status).toBe(403)
   })
 })

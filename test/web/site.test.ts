@@ -96,6 +96,6 @@ test('the guide is linked from the first page, needs nothing from elsewhere, and
   expect(headers['content-security-policy']).toBe("default-src 'none'; style-src 'unsafe-inline'")
   expect(body).not.toMatch(/<script|<b>|src=|url\(/)
   expect(body).toContain('https://sq.example/&#34;&#60;b&#62;')
-  expect([...body.matchAll(/<h([1-6])/g)].map(([, level]) => level).join('')).toBe('1222222')
+  expect([...body.matchAll(/<h([1-6])/g)].map(([, level]) => level).join('')).toBe('12222222')
   for (const [, target] of body.matchAll(/href="#([^"]+)"/g)) expect(body).toContain(`id="${target}"`)
 })
