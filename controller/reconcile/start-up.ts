@@ -10,7 +10,7 @@ import type { TenantChange } from '../core/change-set.ts'
 import type { DesiredTenant } from '../core/desired.ts'
 import type { ShardName } from '../core/placement.ts'
 import { routeOf, type Route } from '../core/route.ts'
-import type { CommitId, TenantId, Timestamp } from '../core/specs.ts'
+import type { CommitId, Tenant, TenantId, Timestamp } from '../core/specs.ts'
 import { NEW_STATUS, type TenantStatus } from '../core/status.ts'
 import { newRecord, type TenantRecord } from '../store/tenant-records.ts'
 import { changeEntry, servedStatus, type Follow } from './executor.ts'
@@ -62,11 +62,18 @@ export async function startUp(deps: ReconcileDependencies, dirty: Set<TenantId>,
 }
 
 /** The world begins with those that stand, and what time has changed meanwhile is worked out anew. */
-function stand({ world, log }: ReconcileDependencies, { tenants, loose, head, changes }: StandingStart, dirty: Set<TenantId>, now: Timestamp): void {
+function stand(deps: ReconcileDependencies, { tenants, loose, head, changes }: StandingStart, dirty: Set<TenantId>, now: Timestamp): void {
+  const { world, log, catalog } = deps
   world.stand(tenants, loose, head.timers, now)
   log.info({ standing: tenants.size, loose: loose.size, changes: changes.length, revision: head.revision }, 'standing tenants are taken over')
   for (const id of loose) dirty.add(id)
   for (const id of world.due(now)) dirty.add(id)
+  // Data may have been taken over for them since; their specs are looked at only where there is any.
+  for (const id of awaitingData(deps, idsOf(catalog.tenants()))) dirty.add(id)
+}
+
+function* idsOf(tenants: Iterable<Tenant>): Generator<TenantId> {
+  for (const { metadata } of tenants) yield metadata.name
 }
 
 /** Shards of those that stand, with word of which files need not be rendered to see that they are right. */

@@ -1,11 +1,15 @@
 /** Standing tenants in memory, looked up in the plainest way. */
 import type { Good } from '../../controller/core/catalog-entry.ts'
-import type { Tenant } from '../../controller/core/specs.ts'
+import type { ShardName } from '../../controller/core/placement.ts'
+import type { Tenant, TenantId } from '../../controller/core/specs.ts'
 import type { StandingTenants, TenantSummary } from '../../controller/core/standing.ts'
 import { uniqueKeys } from '../../controller/core/tenant-index.ts'
 
-export function standingTenants(goods: readonly Good<Tenant>[]): StandingTenants {
-  const summary = ({ spec: { metadata, spec } }: Good<Tenant>): TenantSummary => ({ tenant: metadata.name, product: spec.product, plan: spec.plan, state: spec.state })
+export function standingTenants(goods: readonly Good<Tenant>[], shardOf: (id: TenantId) => ShardName | undefined = () => undefined): StandingTenants {
+  const summary = ({ spec: { metadata, spec } }: Good<Tenant>): TenantSummary => {
+    const shard = shardOf(metadata.name)
+    return { tenant: metadata.name, product: spec.product, plan: spec.plan, state: spec.state, ...(shard !== undefined && { shard }) }
+  }
   const find = (fits: (good: Good<Tenant>) => boolean): Good<Tenant> | undefined => structuredClone(goods.find(fits))
   return {
     size: goods.length,
