@@ -20,13 +20,15 @@ const SECTIONS = 3
 /** Out of reach, but looked at for every request. */
 const LIMITS = { requestsPerSecond: 1_000_000, requestsPerDay: 1_000_000_000, requestsPerMonth: 10_000_000_000, storageMb: 1_000 }
 
-type FrontName = 'SQ' | 'nginx' | 'Caddy' | 'sq route' | 'gateway' | 'gateway without limits'
+const WITHOUT_METERS = path.join(import.meta.dirname, 'gateway/without-meters.ts')
+
+type FrontName = 'SQ' | 'nginx' | 'Caddy' | 'sq route' | 'gateway' | 'bare gateway'
 type LoadName = 'uncached select' | 'repeated select' | 'small update'
 
 const PLAN: Readonly<Record<LoadName, readonly FrontName[]>> = {
-  'uncached select': ['SQ', 'nginx', 'Caddy', 'sq route', 'gateway', 'gateway without limits'],
+  'uncached select': ['SQ', 'nginx', 'Caddy', 'sq route', 'gateway', 'bare gateway'],
   'repeated select': ['SQ', 'nginx', 'gateway'],
-  'small update': ['SQ', 'nginx', 'Caddy', 'sq route', 'gateway', 'gateway without limits'],
+  'small update': ['SQ', 'nginx', 'Caddy', 'sq route', 'gateway', 'bare gateway'],
 }
 
 const customers = Array.from({ length: CUSTOMERS }, (_none, index) => customer(index + 1))
@@ -38,8 +40,8 @@ export const bench: Bench = async ({ short }) => [...(await besideOthers(short))
 const besideOthers = (short: boolean): Promise<BenchResult[]> =>
   onPlace({ customers, files: { 'notes.phext': notes(), 'small.phext': 'before' } }, async (place) => {
     const wrk = createWrk(place.folder)
-    const gateway = await startWith(place)
-    const compared = await compare(place, wrk, gateway, short ? { rounds: 1, seconds: 1 } : { rounds: 7, seconds: 2 })
+    const gateways = { gateway: await startGateway(place, 'with everything'), bare: await startGateway(place, 'bare') }
+    const compared = await compare(place, wrk, gateways, short ? { rounds: 1, seconds: 1 } : { rounds: 7, seconds: 2 })
     return [...compared, ...(await measureFloods({ place, wrk, short, customers, reads: uncachedReads }))]
   })
 
@@ -49,12 +51,11 @@ function notes(): string {
   return Array.from({ length: SECTIONS }, (_none, section) => Array.from({ length: SCROLLS_A_SECTION }, (_also, at) => scroll(section + 1, at + 1)).join('\x17')).join('\x18')
 }
 
-async function startWith(place: Place): Promise<Gateway> {
-  const free = new Set(unlimited)
-  return place.startGateway(
-    'gateway',
-    customers.map((one) => routeOf(one, { sqPort: place.sqPort, limits: free.has(one) ? {} : LIMITS, counted: !free.has(one) })),
-  )
+/** `bare`: no limits, no meters, no storage to look at. */
+function startGateway(place: Place, kind: 'with everything' | 'bare'): Promise<Gateway> {
+  const bare = kind === 'bare'
+  const routes = customers.map((one) => routeOf(one, { sqPort: place.sqPort, limits: bare ? {} : LIMITS, counted: !bare }))
+  return place.startGateway(bare ? 'bare' : 'gateway', routes, bare ? { NODE_OPTIONS: `--import ${WITHOUT_METERS}` } : {})
 }
 
 /** Every scroll of everybody once. */
@@ -74,10 +75,15 @@ interface Extent {
   readonly seconds: number
 }
 
+interface Gateways {
+  readonly gateway: Gateway
+  readonly bare: Gateway
+}
+
 type Rates = Readonly<Record<LoadName, Partial<Record<FrontName, number[]>>>>
 
-async function compare(place: Place, wrk: Wrk, gateway: Gateway, extent: Extent): Promise<BenchResult[]> {
-  const ports = await startFronts(place, gateway)
+async function compare(place: Place, wrk: Wrk, gateways: Gateways, extent: Extent): Promise<BenchResult[]> {
+  const ports = await startFronts(place, gateways)
   const sizes = { 'uncached select': uncachedReads, 'repeated select': repeatedReads, 'small update': updates }
   const files = (name: string, of: readonly Customer[]) => Object.fromEntries(Object.entries(sizes).map(([load, make]) => [load, wrk.write(`${name}-${load.replace(' ', '-')}`, make(of))])) as Record<LoadName, RequestFile>
   const requests = { limited: files('limited', asking), free: files('free', unlimited) }
@@ -86,9 +92,9 @@ async function compare(place: Place, wrk: Wrk, gateway: Gateway, extent: Extent)
   let from = 0
 
   async function measure(load: LoadName, front: FrontName, seconds: number): Promise<number> {
-    const who = front === 'gateway without limits' ? 'free' : 'limited'
+    const who = front === 'bare gateway' ? 'free' : 'limited'
     // A write to each phext makes the gateway forget what it keeps of it.
-    if (load === 'uncached select' && front.startsWith('gateway')) await wrk.run({ port: gateway.port, requests: forget[who], connections: 4, seconds: 1 })
+    if (load === 'uncached select' && front.endsWith('gateway')) await wrk.run({ port: ports[front], requests: forget[who], connections: 4, seconds: 1 })
     const figures = await wrk.run({ port: ports[front], requests: requests[who][load], connections: CONNECTIONS, seconds, from })
     from += 20_011
     if (figures.refused > 0 || figures.failed > CONNECTIONS) throw new Error(`${load} through ${front}: ${figures.refused} refused, ${figures.failed} failed of ${figures.requests}`)
@@ -105,17 +111,17 @@ async function compare(place: Place, wrk: Wrk, gateway: Gateway, extent: Extent)
       }
     }
   }
-  return rows(rates, extent, gateway)
+  return rows(rates, extent, gateways.gateway)
 }
 
-async function startFronts(place: Place, gateway: Gateway): Promise<Record<FrontName, number>> {
+async function startFronts(place: Place, { gateway, bare }: Gateways): Promise<Record<FrontName, number>> {
   const begin = async (name: string, start: StartFront): Promise<number> => {
     const { port, child } = await start({ folder: path.join(place.folder, name), sqPort: place.sqPort, keys: customers.map(({ key }) => key) })
     place.atEnd(child.stop)
     return port
   }
   const [nginx, caddy, router] = [await begin('nginx', startNginx), await begin('caddy', startCaddy), await begin('router', startRouter)]
-  return { SQ: place.sqPort, nginx, Caddy: caddy, 'sq route': router, gateway: gateway.port, 'gateway without limits': gateway.port }
+  return { SQ: place.sqPort, nginx, Caddy: caddy, 'sq route': router, gateway: gateway.port, 'bare gateway': bare.port }
 }
 
 function rows(rates: Rates, { rounds, seconds }: Extent, gateway: Gateway): BenchResult[] {
@@ -125,14 +131,14 @@ function rows(rates: Rates, { rounds, seconds }: Extent, gateway: Gateway): Benc
     return atLeast(name, ratio(load, front, against), 'times', bar, `rounds: ${spread}`)
   }
   const anchors = (Object.entries(PLAN) as [LoadName, readonly FrontName[]][]).flatMap(([load, fronts]) =>
-    fronts.filter((front) => front !== 'gateway without limits').map((front) => anchor(`${load}, ${front}`, median(rates[load][front]!), 'requests/s', front === 'SQ' ? 'nothing before it' : `${rounded(ratio(load, front, 'SQ'))} of bare SQ, ${rounded(ratio(load, front, 'nginx'))} of nginx`)),
+    fronts.filter((front) => front !== 'bare gateway').map((front) => anchor(`${load}, ${front}`, median(rates[load][front]!), 'requests/s', front === 'SQ' ? 'nothing before it' : `${rounded(ratio(load, front, 'SQ'))} of bare SQ, ${rounded(ratio(load, front, 'nginx'))} of nginx`)),
   )
   return [
     share('uncached select', 'gateway', 'nginx', 0.75, `uncached select, ${CONNECTIONS} connections, gateway against nginx`),
     share('repeated select', 'gateway', 'SQ', 4, 'repeated select, gateway against bare SQ'),
     share('small update', 'gateway', 'SQ', 0.75, 'small update, gateway against bare SQ'),
-    share('uncached select', 'gateway', 'gateway without limits', 0.9, 'limits, meters and storage checks on against off, uncached select'),
-    share('small update', 'gateway', 'gateway without limits', 0.9, 'limits, meters and storage checks on against off, small update'),
+    share('uncached select', 'gateway', 'bare gateway', 0.9, 'limits, meters and storage checks on against off, uncached select'),
+    share('small update', 'gateway', 'bare gateway', 0.9, 'limits, meters and storage checks on against off, small update'),
     ...anchors,
     anchor('memory of the gateway after this load', gateway.child.residentMb(), 'MiB', `${rounds} rounds of ${seconds} s each`),
   ]

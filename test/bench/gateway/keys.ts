@@ -2,14 +2,14 @@
 import { hash } from 'node:crypto'
 import { decideAccess, findCredentials, findEntry, type AccessContext } from '../../../controller/gateway/access.ts'
 import { createRouteTable, type RouteTable } from '../../../controller/gateway/route-table.ts'
-import { atMost, median, rounded, under, type BenchResult } from '../result.ts'
+import { anchor, atMost, median, rounded, under, type BenchResult } from '../result.ts'
 import { customer, onPlace, routeOf, type Customer, type Gateway } from './place.ts'
 import { createWrk } from './wrk.ts'
 
 const FEW = 1_000
 const MANY = 100_000
 const LIMITS = { requestsPerSecond: 100_000, requestsPerDay: 1_000_000_000, storageMb: 1_000 }
-const ONE_WORKER = { GATEWAY_WORKERS: '1' }
+const workers = (count: number) => ({ GATEWAY_WORKERS: String(count) })
 const BAR = 1.2
 
 export async function measureKeys(short: boolean): Promise<BenchResult[]> {
@@ -22,8 +22,9 @@ async function throughGateways(short: boolean): Promise<BenchResult[]> {
   return onPlace({ customers: asking, files: {} }, async (place) => {
     const wrk = createWrk(place.folder)
     const routes = (all: readonly Customer[]) => all.map((one) => routeOf(one, { sqPort: place.sqPort, limits: LIMITS, counted: true }))
-    const few = await place.startGateway('few', routes(asking), ONE_WORKER)
-    const many = await place.startGateway('many', routes(Array.from({ length: MANY }, (_none, index) => customer(index + 1))), ONE_WORKER)
+    const few = await place.startGateway('few', routes(asking), workers(1))
+    const everybody = routes(Array.from({ length: MANY }, (_none, index) => customer(index + 1)))
+    const many = await place.startGateway('many', everybody, workers(1))
     const requests = wrk.write('keys', asking.map(({ key }) => ({ method: 'GET', key, target: '/api/v2/select?p=notes&c=1.1.1/1.1.1/1.1.1' })))
     const atStartMb = many.child.residentMb()
     const rate = async ({ port }: Gateway): Promise<number> => {
@@ -39,9 +40,15 @@ async function throughGateways(short: boolean): Promise<BenchResult[]> {
       if (round > 0) rates.push(round % 2 === 0 ? { few: first, many: second } : { few: second, many: first })
     }
     const slower = rates.map(({ few: fewer, many: more }) => fewer / more)
-    const memory = `at its start ${rounded(atStartMb)} MiB; ${FEW} keys: ${rounded(few.child.residentMb())} MiB. The whole process: coordinator and one worker`
+    const oneMb = many.child.residentMb()
+    const fewMb = few.child.residentMb()
+    await many.child.stop()
+    const two = await place.startGateway('two', everybody, workers(2))
+    for (let n = 0; n < 2; n++) await rate(two)
+    const memory = `a gateway with two workers (${rounded(two.child.residentMb())} MiB) against one (${rounded(oneMb)} MiB, ${rounded(atStartMb)} at its start; ${rounded(fewMb)} with ${FEW} keys), after load`
     return [
-      under(`memory of a gateway with one worker, ${MANY} keys`, Math.max(atStartMb, many.child.residentMb()), 'MiB', 250, memory),
+      under(`memory of one worker, ${MANY} keys`, two.child.residentMb() - oneMb, 'MiB', 250, memory),
+      anchor(`memory of the whole gateway with one worker, ${MANY} keys`, oneMb, 'MiB', 'coordinator and worker'),
       atMost(`time of a request answered with ${MANY} keys against ${FEW}`, median(slower), 'times', BAR, `rounds: ${slower.map(rounded).join(', ')}; ${rounded(median(rates.map((each) => each.many)))} against ${rounded(median(rates.map((each) => each.few)))} requests/s`),
     ]
   })
