@@ -205,6 +205,15 @@ describe.skipIf(!has('sq'))('export and import', () => {
     expect((await as(narrow, '/api/v2/import', { method: 'POST', body: archive as never })).status).toBe(403)
   })
 
+  it('take an archive into an instance that cannot be listed, and say that it cannot', async () => {
+    const tenants = await startSqTenants({ b: { storageMb: 10 } }, undefined, { b: { shard: undefined as never } })
+    await update(tenants, 'a', 'notes', '1.1.1/1.1.1/1.1.2', 'x')
+    expect(await importInto(tenants, 'b', await archiveOf(tenants, 'a'))).toMatchObject({ status: 200, imported: ['notes'] })
+    expect(tenants.onDisk('b')).toEqual(tenants.onDisk('a'))
+    const answer = await tenants.ask('b', '/api/v2/export')
+    expect([answer.status, await answer.json()]).toEqual([501, expect.objectContaining({ code: 'export-not-supported' })])
+  })
+
   it('never give one tenant what is another\'s', async () => {
     const tenants = await startSqTenants()
     await update(tenants, 'a', 'secret', '1.1.1/1.1.1/1.1.1', 'only of a')
