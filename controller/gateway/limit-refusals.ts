@@ -66,6 +66,12 @@ export function phextFull(phext: string, usedBytes: number, neededBytes: number)
   return { status: 507, code: 'phext-full', title: 'The phext is full', detail, measured }
 }
 
+export function documentsFull(limit: Ceiling, used: number): Refusal {
+  const detail = `${used} phexts are stored; ${limit.fairUse ? 'the fair-use ceiling of this plan' : 'this account\'s limit'} is ${limit.value}. Nothing was done. The phexts that are there can be read and written as always.`
+  const measured = { limit: 'documents', value: limit.value, unit: 'phexts', fairUse: limit.fairUse, used }
+  return { status: 507, code: 'documents-full', title: 'There is no room for another phext', detail, measured }
+}
+
 export function bodyTooLarge(maxMb: number, fairUse: boolean, links: Links): Refusal {
   const measured = { limit: 'bodyMb', value: maxMb, unit: 'MiB', fairUse }
   return { status: 413, code: 'body-too-large', title: 'The body is too large', detail: `A request may hold ${maxMb} MiB. Send it in smaller parts.`, measured, ...upgrade(links) }

@@ -7,6 +7,8 @@ import type { PhextSizes } from './phext-sizes.ts'
 
 export interface PhextBook {
   has(phext: string): boolean
+  /** How many there are; those only that were met where they cannot be listed. */
+  readonly phexts: number
   /** Of one phext, with everything that may have been added. */
   bytesOf(phext: string): number
   /** Everything together. */
@@ -64,6 +66,9 @@ export function createPhextBook(sizes: PhextSizes, lastKnownBytes: () => number,
     bytesOf(name) {
       const phext = phexts.get(name)
       return phext === undefined ? 0 : phext.size + phext.inFlightBytes + phext.sinceBytes
+    },
+    get phexts() {
+      return phexts.size
     },
     get usedBytes() {
       return sums.size + sums.other + phexts.size * PHEXT_OVERHEAD_BYTES + sums.inFlight + sums.since

@@ -4,7 +4,7 @@
  */
 import { ceilingOf, type Ceiling } from '../core/quota.ts'
 import type { TenantId } from '../core/specs.ts'
-import { phextFull, storageFull } from './limit-refusals.ts'
+import { documentsFull, phextFull, storageFull } from './limit-refusals.ts'
 import type { Log } from './log.ts'
 import type { Line } from './messages.ts'
 import type { SqAccess } from './phext-sizes-asked.ts'
@@ -38,13 +38,14 @@ export function createStorageGuard({ line, log }: { readonly line: Pick<Line, 's
   return {
     reserve(route, { upstream, key }, links, { call }, growth, decide) {
       const limit = storageLimit(route)
-      if (limit === undefined) return decide(FREE)
+      const documents = ceilingOf('documents', route.limits, route.fairUse)
+      if (limit === undefined && documents === undefined) return decide(FREE)
       const { tenant, shard } = route
       const mutates = writes(call.command)
       if (growth === 0 && !mutates && known.has(tenant, call.phext)) return decide(FREE)
-      const limitBytes = limit.value * BYTES_PER_MB
+      const limitBytes = limit === undefined ? Infinity : limit.value * BYTES_PER_MB
       const place: StoragePlace = { tenant, shard, access: { upstream, key } }
-      line.ask('reserve', { place, wanted: { phext: call.phext, growth, mutates, limitBytes } }).then(
+      line.ask('reserve', { place, wanted: { phext: call.phext, growth, mutates, limitBytes, ...(documents && { limitPhexts: documents.value }) } }).then(
         (answer) => {
           switch (answer.kind) {
             case 'reserved':
@@ -56,9 +57,11 @@ export function createStorageGuard({ line, log }: { readonly line: Pick<Line, 's
                 },
               })
             case 'full':
-              return decide({ kind: 'refused', refusal: storageFull({ ...answer, limitBytes, fairUse: limit.fairUse }, links) })
+              return decide({ kind: 'refused', refusal: storageFull({ ...answer, limitBytes, fairUse: limit?.fairUse === true }, links) })
             case 'phext-full':
               return decide({ kind: 'refused', refusal: phextFull(call.phext, answer.usedBytes, answer.neededBytes) })
+            case 'phexts-full':
+              return decide({ kind: 'refused', refusal: documentsFull(documents!, answer.phexts) })
           }
         },
         (error: unknown) => {

@@ -24,5 +24,6 @@ export type StorageAnswer =
   | { readonly kind: 'reserved'; readonly reservation: number }
   | { readonly kind: 'full'; readonly usedBytes: number; readonly reservedBytes: number; readonly neededBytes: number }
   | { readonly kind: 'phext-full'; readonly usedBytes: number; readonly neededBytes: number }
+  | { readonly kind: 'phexts-full'; readonly phexts: number }
 
 export type Settle = (settlement: Settlement) => void

@@ -13,6 +13,8 @@ export interface Wanted {
   /** Whether the call can change the file's length at all. */
   readonly mutates: boolean
   readonly limitBytes: number
+  /** How many phexts there may be, where that is limited. */
+  readonly limitPhexts?: number
 }
 
 /** Whether SQ did what was reserved for. `unknown`: it may still be doing it. */
@@ -22,6 +24,7 @@ export type Decision =
   | { readonly kind: 'reserved'; readonly settle: (settlement: Settlement) => void }
   | { readonly kind: 'full'; readonly usedBytes: number; readonly reservedBytes: number; readonly neededBytes: number }
   | { readonly kind: 'phext-full'; readonly usedBytes: number; readonly neededBytes: number }
+  | { readonly kind: 'phexts-full'; readonly phexts: number }
 
 export interface TenantStorage {
   /** Decides at once where it can, otherwise when the disk was looked at; in any case within about a second. */
@@ -61,7 +64,7 @@ export function createTenantStorage(options: TenantStorageOptions): TenantStorag
   const book = createPhextBook(sizes, options.lastKnownBytes, steadyMs)
   const unsettled = new Set<NodeJS.Timeout>()
   const looks = createLooks({ ...options, book, onLooked: () => lookAgain() })
-  const waiting = createWaiting(steadyMs, (wanted) => tryReserve(book, wanted, take), (wanted) => full(book, wanted.growth))
+  const waiting = createWaiting(steadyMs, (wanted) => tryReserve(book, wanted, take), (wanted) => (book.phexts >= (wanted.limitPhexts ?? Infinity) && !book.has(wanted.phext) ? { kind: 'phexts-full', phexts: book.phexts } : full(book, wanted.growth)))
   let lastCallMs = steadyMs()
 
   function take({ phext: name, growth, limitBytes }: Wanted): Decision {
@@ -120,10 +123,11 @@ export function createTenantStorage(options: TenantStorageOptions): TenantStorag
 
 /** Undefined where another look at the disk may change the answer. */
 function tryReserve(book: PhextBook, wanted: Wanted, take: (wanted: Wanted) => Decision): Decision | undefined {
-  const { phext: name, growth, mutates, limitBytes } = wanted
+  const { phext: name, growth, mutates, limitBytes, limitPhexts = Infinity } = wanted
   if (book.meet(name)) return undefined
   const known = book.has(name)
   // SQ makes `.phext` for every call without a name: it is never what a full tenant is refused for.
+  if (!known && name !== '' && book.phexts >= limitPhexts) return book.uncertain || book.inFlightBytes > 0 ? undefined : { kind: 'phexts-full', phexts: book.phexts }
   const neededBytes = growth + (known || name === '' ? 0 : PHEXT_OVERHEAD_BYTES)
   if (neededBytes === 0) return mutates || !known ? take(wanted) : NOTHING
   const ofPhext = book.bytesOf(name)

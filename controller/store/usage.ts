@@ -48,9 +48,24 @@ const MIGRATIONS: readonly string[] = [
   -- Of keys that have a budget: the requests of their whole life, those of keys made from them included.
   CREATE TABLE budgets (tenant TEXT NOT NULL, key TEXT NOT NULL, spent INTEGER NOT NULL, PRIMARY KEY (tenant, key)) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Whole months of what is older than the days that are kept.
+  CREATE TABLE usage_months (
+    tenant TEXT NOT NULL,
+    month TEXT NOT NULL,
+    key TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    refused INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    bytes_out INTEGER NOT NULL,
+    PRIMARY KEY (tenant, month, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE storage_months (tenant TEXT NOT NULL, month TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (tenant, month)) STRICT, WITHOUT ROWID;
+  `,
 ]
 
-/** One year and a day. */
+/** One year and a day; what is older is kept by month. */
 const KEPT_DAYS_SQL = `day < date(?, '-366 days')`
 
 export interface Counts {
@@ -106,6 +121,8 @@ export interface Usage {
   /** By day, newest first. */
   history(tenant: string, fromDay: string): (Counts & { readonly day: string; readonly storageBytes: number | null })[]
   keysSince(tenant: string, fromDay: string): (Counts & { readonly key: string })[]
+  /** What is too old to be kept by day, newest first. */
+  months(tenant: string): (Counts & { readonly month: string; readonly storageBytes: number | null })[]
   lastUsed(tenant: string): Map<string, string>
   /** What keys with a budget have used of it. */
   spent(): Iterable<KeySpent>
@@ -113,7 +130,7 @@ export interface Usage {
   refusal(id: string): RefusalRecord | undefined
   /** Newest first. */
   refusalsOf(tenant: string, most: number): RefusalRecord[]
-  /** Removes what is older than a year and all but the newest `keptRefusals`. */
+  /** Lays what is older than a year together by month, and removes all but the newest `keptRefusals`. */
   prune(today: string, keptRefusals: number): void
   close(): void
 }
@@ -217,13 +234,19 @@ function createUsage(db: DatabaseSync): Usage {
       return prepare(sql).all(tenant, fromDay) as unknown as ReturnType<Usage['history']>
     },
     keysSince: (tenant, fromDay) => prepare(`SELECT key, ${SUMS} FROM usage WHERE tenant = ? AND day >= ? GROUP BY key ORDER BY key`).all(tenant, fromDay) as unknown as ReturnType<Usage['keysSince']>,
+    months(tenant) {
+      const sql = `SELECT month, ${SUMS}, (SELECT bytes FROM storage_months s WHERE s.tenant = u.tenant AND s.month = u.month) storageBytes
+        FROM usage_months u WHERE tenant = ? GROUP BY month ORDER BY month DESC`
+      return prepare(sql).all(tenant) as unknown as ReturnType<Usage['months']>
+    },
     lastUsed: (tenant) => new Map(prepare('SELECT key, last_used_at at FROM keys_used WHERE tenant = ?').all(tenant).map((row) => [row['key'] as string, row['at'] as string])),
     spent: () => prepare('SELECT tenant, key, spent requests FROM budgets').all() as unknown as KeySpent[],
-    storageBytes: (tenant) => prepare('SELECT bytes FROM storage WHERE tenant = ? ORDER BY day DESC LIMIT 1').get(tenant)?.['bytes'] as number | undefined,
+    storageBytes: (tenant) => (prepare('SELECT bytes FROM storage WHERE tenant = ? ORDER BY day DESC LIMIT 1').get(tenant)?.['bytes'] ?? prepare('SELECT bytes FROM storage_months WHERE tenant = ? ORDER BY month DESC LIMIT 1').get(tenant)?.['bytes']) as number | undefined,
     refusal: (id) => toRefusal(prepare('SELECT * FROM refusals WHERE id = ?').get(id)),
     refusalsOf: (tenant, most) => prepare('SELECT * FROM refusals WHERE tenant = ? ORDER BY number DESC LIMIT ?').all(tenant, most).flatMap((row) => toRefusal(row) ?? []),
     prune(today, keptRefusals) {
       transaction(db, () => {
+        rollUp(prepare, today)
         prepare(`DELETE FROM usage WHERE ${KEPT_DAYS_SQL}`).run(today)
         prepare(`DELETE FROM storage WHERE ${KEPT_DAYS_SQL}`).run(today)
         prepare('DELETE FROM refusals WHERE number <= (SELECT MAX(number) FROM refusals) - ?').run(keptRefusals)
@@ -231,6 +254,16 @@ function createUsage(db: DatabaseSync): Usage {
     },
     close: () => (db.isOpen ? db.close() : undefined),
   }
+}
+
+function rollUp(prepare: (sql: string) => StatementSync, today: string): void {
+  prepare(`INSERT INTO usage_months (tenant, month, key, requests, refused, errors, bytes_in, bytes_out)
+    SELECT tenant, substr(day, 1, 7), key, SUM(requests), SUM(refused), SUM(errors), SUM(bytes_in), SUM(bytes_out) FROM usage WHERE ${KEPT_DAYS_SQL} GROUP BY tenant, substr(day, 1, 7), key
+    ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, refused = refused + excluded.refused, errors = errors + excluded.errors,
+      bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out`).run(today)
+  // The month's last day is the last to come.
+  prepare(`INSERT INTO storage_months (tenant, month, bytes) SELECT tenant, substr(day, 1, 7), bytes FROM storage WHERE ${KEPT_DAYS_SQL} ORDER BY day
+    ON CONFLICT DO UPDATE SET bytes = excluded.bytes`).run(today)
 }
 
 function writeBatch(prepare: (sql: string) => StatementSync, { counts, lastUsed, storage, spent = [], refusals }: UsageBatch): void {

@@ -141,6 +141,17 @@ describe.skipIf(!has('sq'))('storage over unmodified SQ', () => {
     await neighbourIsWell()
   })
 
+  it('counts phexts where documents are limited; those that are there can be written and deleted from', async () => {
+    const { ask, write } = await setUp({ documents: 3 })
+    for (const phext of ['a', 'b', 'c']) expect((await write(phext, HERE, 'x')).status).toBe(200)
+    expect((await write('d', HERE, 'x')).problem).toMatchObject({ status: 507, code: 'documents-full', limit: 'documents', value: 3, used: 3 })
+    expect((await ask(`select?p=d&c=${HERE}`)).status).toBe(507)
+    expect((await write('a', '1.1.1/1.1.1/1.1.2', 'more')).status).toBe(200)
+    expect((await ask(`delete?p=b&c=${HERE}`)).status).toBe(200)
+    const many = await Promise.all(Array.from({ length: 20 }, async (_, at) => (await write(`n${at}`, HERE, 'x')).status))
+    expect(new Set(many)).toEqual(new Set([507]))
+  })
+
   it('that shrinks below what is used stops writes and loses nothing; more holds for the next write', async () => {
     const { ask, write, change } = await setUp({ storageMb: 2 })
     const text = 'x'.repeat(1_500_000)

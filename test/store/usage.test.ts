@@ -41,11 +41,17 @@ describe('what was used', () => {
     expect(usage.history('user001', TODAY)).toMatchObject([{ requests: 1 }])
   })
 
-  it('is kept for a year, refusals to a number', () => {
+  it('is kept by day for a year and by month for good, refusals to a number', () => {
     const { usage } = open()
     usage.write(batch({ counts: [counts({ day: daysBefore(TODAY, 367) }), counts({ day: daysBefore(TODAY, 366) })], refusals: Array.from({ length: 30 }, (_, at) => refusal(`r${at}`)) }))
     usage.prune(TODAY, 10)
     expect(usage.history('user001', '2000-01-01')).toMatchObject([{ day: daysBefore(TODAY, 366) }])
+    expect(usage.months('user001')).toMatchObject([{ month: daysBefore(TODAY, 367).slice(0, 7), requests: 1, bytesOut: 20 }])
+    usage.prune(TODAY, 10)
+    usage.write(batch({ counts: [counts({ day: daysBefore(TODAY, 368), requests: 4 })], storage: [{ tenant: 'user001', day: daysBefore(TODAY, 368), bytes: 9 }] }))
+    usage.prune(TODAY, 10)
+    expect(usage.months('user001')).toMatchObject([{ requests: 5, storageBytes: 9 }])
+    expect(usage.storageBytes('user001')).toBe(9)
     expect(usage.refusalsOf('user001', 100).map(({ id }) => id)).toEqual(Array.from({ length: 10 }, (_, at) => `r${29 - at}`))
     expect(usage.refusal('r29')).toEqual(refusal('r29'))
     expect(usage.refusal('r3')).toBeUndefined()
