@@ -116,7 +116,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const payments = (late.payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl }))
   const keys = composeKeys(installation, machine, log, () => late.gateway?.port)
   const site = await listenSite(settings.home, createSite({ payments, keys, page: () => firstPageOf(installation), publicUrl: () => publicUrl, firstUse: firstUse(deps), log }))
-  const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, workers: settings.gatewayWorkers, readCacheMb: settings.readCacheMb, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
+  const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, workers: settings.gatewayWorkers, readCacheMb: settings.readCacheMb, trustedProxies: settings.trustedProxies, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
   // Customers and Stripe are served as soon as the gateway is up, which is a process of its own, and not only when a large repository is read.
   const read = source.sync().catch((err: unknown) => log.error({ err }, 'the repository cannot be taken in yet'))
   const gateway = (late.gateway = await gatewayProcess.ensure())

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseEnv } from 'node:util'
+import { createClientAddress } from './gateway/client-address.ts'
 import { parseMasterKey, type MasterSecret } from './keyring.ts'
 
 export interface Settings {
@@ -19,6 +20,8 @@ export interface Settings {
   readonly gatewayWorkers: number | undefined
   /** Memory of the gateway for answers to reads, all workers together; 0 keeps none. */
   readonly readCacheMb: number
+  /** Addresses and networks of reverse proxies before the gateway, with commas between. */
+  readonly trustedProxies: string
   readonly adminPort: number
   readonly publicUrl: string | undefined
   readonly adminToken: string | undefined
@@ -61,6 +64,7 @@ export function readSettings(environment: Environment, folder: string): Settings
     masterKey: read.parsed('TENANTRY_MASTER_KEY', parseMasterKey),
     host: read.text('HOST') ?? '127.0.0.1',
     port: read.port('PORT') ?? 8080,
+    trustedProxies: read.parsed('TRUSTED_PROXIES', parseProxies) ?? '',
     readCacheMb: read.count('READ_CACHE_MB', 0, 65_536) ?? DEFAULT_READ_CACHE_MB,
     gatewayWorkers: read.count('GATEWAY_WORKERS', 1, 64),
     adminPort: read.port('ADMIN_PORT') ?? 9090,
@@ -74,6 +78,12 @@ export function readSettings(environment: Environment, folder: string): Settings
   }
   if (problems.length > 0) throw new SettingsError(`The settings cannot be used:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
   return Object.freeze(settings)
+}
+
+function parseProxies(text: string): string {
+  const proxies = text.split(',').map((each) => each.trim()).filter((each) => each !== '')
+  createClientAddress(proxies)
+  return proxies.join(',')
 }
 
 /** A live account without a webhook secret would take unsigned payments: refused, never assumed. */

@@ -38,8 +38,8 @@ describe('settings', () => {
   })
 
   test('are all checked before anything is said', () => {
-    const problems = problemsOf({ PORT: '65536', ADMIN_PORT: '-1', LOG_LEVEL: 'loud', PUBLIC_URL: 'example.com', TENANTRY_BRANCH: '--upload-pack=x', DOCKER_HOST: '/var/run/docker.sock', READ_CACHE_MB: 'much', TENANTRY_RESYNC_SECONDS: '0', ADMIN_TOKEN: 'short', TENANTRY_MASTER_KEY: 'x' })
-    expect(problems.map((line) => line.split(':')[0]).sort()).toEqual(['ADMIN_PORT', 'ADMIN_TOKEN', 'DOCKER_HOST', 'LOG_LEVEL', 'PORT', 'PUBLIC_URL', 'READ_CACHE_MB', 'TENANTRY_BRANCH', 'TENANTRY_MASTER_KEY', 'TENANTRY_RESYNC_SECONDS'])
+    const problems = problemsOf({ PORT: '65536', ADMIN_PORT: '-1', LOG_LEVEL: 'loud', PUBLIC_URL: 'example.com', TENANTRY_BRANCH: '--upload-pack=x', DOCKER_HOST: '/var/run/docker.sock', READ_CACHE_MB: 'much', TRUSTED_PROXIES: '10.0.0.0/33', TENANTRY_RESYNC_SECONDS: '0', ADMIN_TOKEN: 'short', TENANTRY_MASTER_KEY: 'x' })
+    expect(problems.map((line) => line.split(':')[0]).sort()).toEqual(['ADMIN_PORT', 'ADMIN_TOKEN', 'DOCKER_HOST', 'LOG_LEVEL', 'PORT', 'PUBLIC_URL', 'READ_CACHE_MB', 'TENANTRY_BRANCH', 'TENANTRY_MASTER_KEY', 'TENANTRY_RESYNC_SECONDS', 'TRUSTED_PROXIES'])
     expect(problems).toContain('PORT: expected a whole number from 0 to 65535, not "65536".')
   })
 

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { decideAccess, isUnder, type AccessContext, type Identity } from './access.ts'
 import type { ControlPlane } from './control-plane.ts'
+import { createClientAddress } from './client-address.ts'
 import type { Identify } from './identify.ts'
 import { createKeyCalls, isKeyCall } from './key-calls.ts'
 import type { Log } from './log.ts'
@@ -56,6 +57,7 @@ export interface DataPath {
 
 export function createDataPath(parts: DataPathParts): DataPath {
   const { routes, metrics, metering } = parts
+  const addressOf = createClientAddress(parts.settings.trustedProxies)
   const pass = createPassage(parts, refuse)
   const admitOwn = createOwnRequests(parts, refuse)
   const transfers = createTransfers({ ...parts, admitOwn, refuse })
@@ -71,7 +73,7 @@ export function createDataPath(parts: DataPathParts): DataPath {
     // A client that waits for leave may or may not send its body after a refusal: only a new connection is clear.
     if (expectsContinue) response.shouldKeepAlive = false
     const answer = (): void => void answerRefusal(response, refusal, requestId)
-    if (FLOODS.has(refusal.status)) parts.tarpit.hold(entry?.route.tenant ?? request.socket.remoteAddress ?? '', response, answer)
+    if (FLOODS.has(refusal.status)) parts.tarpit.hold(entry?.route.tenant ?? addressOf(request), response, answer)
     else answer()
   }
 
@@ -84,7 +86,7 @@ export function createDataPath(parts: DataPathParts): DataPath {
     const { table, facts } = routes
     if (table === undefined) return refuse(incoming, REFUSALS.routesMissing)
     const context: AccessContext = { table, facts, nowMs: parts.now().getTime(), digestOf }
-    const asking = { rawHeaders: request.rawHeaders, host: request.headers.host, address: request.socket.remoteAddress ?? '' }
+    const asking = { rawHeaders: request.rawHeaders, host: request.headers.host, address: addressOf(request) }
     parts.identify(asking, context, (identity) => {
       try {
         if (response.destroyed) metrics.request(NO_PRODUCT, 0)

@@ -55,7 +55,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   const state = async (): Promise<object> => {
     const { routes, requests } = await coordinator.present()
-    return { pid, version, protocol: GATEWAY_PROTOCOL, host, port, startedAt, workers, readCacheMb: settings.readCacheBytes / BYTES_PER_MB, ...routes, requests }
+    return { pid, version, protocol: GATEWAY_PROTOCOL, host, port, startedAt, workers, readCacheMb: settings.readCacheBytes / BYTES_PER_MB, trustedProxies: settings.trustedProxies.join(','), ...routes, requests }
   }
   const control = createControlSocket({ path: controlSocketPath(home), state, metricsText: coordinator.metricsText, onStop: options.onStop })
 

@@ -1,6 +1,8 @@
 /** The gateway's fixed numbers in one place; tests hand in smaller ones. Units are in the names. */
 
 export interface GatewaySettings {
+  /** Addresses and networks of reverse proxies, whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[]
   readonly headersTimeoutMs: number
   /** From the first byte of a request to the last of its body. */
   readonly requestTimeoutMs: number
@@ -34,6 +36,7 @@ export interface GatewaySettings {
 }
 
 export const DEFAULT_SETTINGS: GatewaySettings = Object.freeze({
+  trustedProxies: [],
   headersTimeoutMs: 30_000,
   requestTimeoutMs: 60_000,
   keepAliveTimeoutMs: 65_000,

@@ -16,6 +16,7 @@ export interface GatewayStatus {
   readonly port: number
   readonly workers: number
   readonly readCacheMb: number
+  readonly trustedProxies: string
 }
 
 export interface GatewayProcess {
@@ -33,6 +34,7 @@ export interface GatewayProcessOptions {
   readonly workers: number | undefined
   /** Undefined: the gateway's own default. */
   readonly readCacheMb?: number | undefined
+  readonly trustedProxies?: string | undefined
   readonly version: string
   /** The program: node and the gateway's entry point. */
   readonly command: readonly [string, ...string[]]
@@ -85,8 +87,8 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const log = openSync(path.join(folder, 'gateway.log'), 'a', 0o600)
     const [program, ...first] = options.command
-    const { workers, readCacheMb } = options
-    const more = [...(workers === undefined ? [] : ['--workers', String(workers)]), ...(readCacheMb === undefined ? [] : ['--read-cache-mb', String(readCacheMb)])]
+    const { workers, readCacheMb, trustedProxies = '' } = options
+    const more = [...(workers === undefined ? [] : ['--workers', String(workers)]), ...(readCacheMb === undefined ? [] : ['--read-cache-mb', String(readCacheMb)]), ...(trustedProxies === '' ? [] : ['--trusted-proxies', trustedProxies])]
     const child = spawn(program, [...first, '--home', options.home, '--host', options.host, '--port', String(lastPort), ...more], { detached: true, stdio: ['ignore', log, log], env: options.environment })
     closeSync(log)
     child.unref()
@@ -113,9 +115,9 @@ export function createGatewayProcess(options: GatewayProcessOptions): GatewayPro
   return { ensure, stop }
 }
 
-function isAsWanted(running: GatewayStatus, { version, port, workers, readCacheMb }: GatewayProcessOptions): boolean {
+function isAsWanted(running: GatewayStatus, { version, port, workers, readCacheMb, trustedProxies }: GatewayProcessOptions): boolean {
   const same = <T>(wanted: T | undefined, present: T): boolean => wanted === undefined || wanted === present
-  return running.version === version && (port === 0 || running.port === port) && same(workers, running.workers) && same(readCacheMb, running.readCacheMb)
+  return running.version === version && (port === 0 || running.port === port) && same(workers, running.workers) && same(readCacheMb, running.readCacheMb) && (trustedProxies ?? running.trustedProxies) === running.trustedProxies
 }
 
 /** Undefined where nobody listens. A gateway that is only slow is not taken for one that is gone: that throws. */
