@@ -61,7 +61,7 @@ export type FromWorker =
   | { readonly kind: 'all-posted'; readonly number: number }
   | { readonly kind: 'logged'; readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly fields: unknown; readonly message: string | undefined }
   | { readonly kind: 'first-use'; readonly tenant: string }
-  | { readonly kind: 'settled'; readonly reservation: number; readonly settlement: Settlement }
+  | { readonly kind: 'settled'; readonly reservation: number; readonly settlement: Settlement; readonly addedBytes: number }
   | { readonly kind: 'exported'; readonly place: StoragePlace; readonly phext: string }
   | { readonly kind: 'asked'; readonly number: number; readonly name: QuestionName; readonly asked: Asked<QuestionName> }
   | { readonly kind: 'drained' }

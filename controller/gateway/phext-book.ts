@@ -17,8 +17,8 @@ export interface PhextBook {
   readonly inFlightBytes: number
   /** Whether another look may give another sum. */
   readonly uncertain: boolean
-  /** A call begins; the answer ends it, and says whether SQ did it. */
-  take(phext: string, growth: number): (applied: boolean) => void
+  /** A call begins, or several that share what is taken; what is called at their end says how much of it may have been added. */
+  take(phext: string, growth: number): (addedBytes: number) => void
   /** Where phexts cannot be listed: has this one looked at next. False where it is not needed. */
   meet(phext: string): boolean
   /** Everything at first and now and then, otherwise what calls touched since the last look. One at a time. */
@@ -101,19 +101,18 @@ function phextOf({ phexts }: State, name: string): Phext {
   return phext
 }
 
-function take({ sums, touched }: State, phext: Phext, growth: number): (applied: boolean) => void {
+function take({ sums, touched }: State, phext: Phext, growth: number): (addedBytes: number) => void {
   phext.inFlight++
   phext.inFlightBytes += growth
   sums.inFlight += growth
-  return (applied) => {
+  return (addedBytes) => {
     phext.inFlight--
     phext.inFlightBytes -= growth
     sums.inFlight -= growth
     phext.version++
     touched.add(phext)
-    if (!applied) return
-    phext.sinceBytes += growth
-    sums.since += growth
+    phext.sinceBytes += addedBytes
+    sums.since += addedBytes
   }
 }
 

@@ -12,6 +12,7 @@ import { REFUSALS, type Refusal } from './refusal.ts'
 import type { Links } from './route-log.ts'
 import type { TableRoute } from './route-table.ts'
 import { writes, type CheckedCall } from './sq-guard.ts'
+import { createStorageGrants } from './storage-grants.ts'
 import type { StoragePlace } from './storage-messages.ts'
 import type { Settlement } from './tenant-storage.ts'
 
@@ -24,6 +25,8 @@ export interface StorageGuard {
   reserve(route: TableRoute, access: SqAccess, links: Links, checked: CheckedCall, growth: number, decide: (decision: StorageDecision) => void): void
   /** `json-export` was answered. */
   exported(route: TableRoute, phext: string): void
+  /** Has the coordinator know what was written until now. */
+  tell(): void
 }
 
 const BYTES_PER_MB = 1024 * 1024
@@ -34,8 +37,12 @@ const KNOWN_TENANTS = 1_000
 
 export function createStorageGuard({ line, log }: { readonly line: Pick<Line, 'send' | 'ask'>; readonly log: Log }): StorageGuard {
   const known = createKnownPhexts()
+  const grants = createStorageGrants()
+
+  const endOf = (reservation: number) => (settlement: Settlement, addedBytes: number): void => line.send({ kind: 'settled', reservation, settlement, addedBytes })
 
   return {
+    tell: grants.retireAll,
     reserve(route, { upstream, key }, links, { call }, growth, decide) {
       const limit = storageLimit(route)
       const documents = ceilingOf('documents', route.limits, route.fairUse)
@@ -44,18 +51,19 @@ export function createStorageGuard({ line, log }: { readonly line: Pick<Line, 's
       const mutates = writes(call.command)
       if (growth === 0 && !mutates && known.has(tenant, call.phext)) return decide(FREE)
       const limitBytes = limit === undefined ? Infinity : limit.value * BYTES_PER_MB
+      const limits = `${limitBytes} ${documents?.value}`
+      const settleKnown = (settle: (settlement: Settlement) => void) => (settlement: Settlement): void => {
+        if (settlement === 'applied') known.add(tenant, call.phext)
+        settle(settlement)
+      }
+      const taken = mutates ? grants.take(tenant, call.phext, growth, limits) : undefined
+      if (taken !== undefined) return decide({ kind: 'reserved', settle: settleKnown(taken) })
       const place: StoragePlace = { tenant, shard, access: { upstream, key } }
-      line.ask('reserve', { place, wanted: { phext: call.phext, growth, mutates, limitBytes, ...(documents && { limitPhexts: documents.value }) } }).then(
+      line.ask('reserve', { place, wanted: { phext: call.phext, growth, mutates, limitBytes, withSpare: mutates, ...(documents && { limitPhexts: documents.value }) } }).then(
         (answer) => {
           switch (answer.kind) {
             case 'reserved':
-              return decide({
-                kind: 'reserved',
-                settle(settlement) {
-                  if (settlement === 'applied') known.add(tenant, call.phext)
-                  line.send({ kind: 'settled', reservation: answer.reservation, settlement })
-                },
-              })
+              return decide({ kind: 'reserved', settle: settleKnown(grants.begin(tenant, call.phext, growth, { bytes: answer.bytes, limits, end: endOf(answer.reservation) })) })
             case 'full':
               return decide({ kind: 'refused', refusal: storageFull({ ...answer, limitBytes, fairUse: limit?.fairUse === true }, links) })
             case 'phext-full':

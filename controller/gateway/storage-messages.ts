@@ -20,10 +20,9 @@ export interface StorageAsked {
 }
 
 export type StorageAnswer =
-  /** To be settled under this number. */
-  | { readonly kind: 'reserved'; readonly reservation: number }
+  /** To be settled under this number. `bytes` may be more than was asked for: for further writes to the same phext, within moments. */
+  | { readonly kind: 'reserved'; readonly reservation: number; readonly bytes: number }
   | { readonly kind: 'full'; readonly usedBytes: number; readonly reservedBytes: number; readonly neededBytes: number }
   | { readonly kind: 'phext-full'; readonly usedBytes: number; readonly neededBytes: number }
   | { readonly kind: 'phexts-full'; readonly phexts: number }
 
-export type Settle = (settlement: Settlement) => void

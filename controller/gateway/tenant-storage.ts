@@ -13,6 +13,8 @@ export interface Wanted {
   /** Whether the call can change the file's length at all. */
   readonly mutates: boolean
   readonly limitBytes: number
+  /** Where there is plenty, some more is reserved, for further writes to the phext. */
+  readonly withSpare?: boolean
   /** How many phexts there may be, where that is limited. */
   readonly limitPhexts?: number
 }
@@ -21,7 +23,8 @@ export interface Wanted {
 export type Settlement = 'applied' | 'not-applied' | 'unknown'
 
 export type Decision =
-  | { readonly kind: 'reserved'; readonly settle: (settlement: Settlement) => void }
+  /** `bytes`: what was reserved, the spare ones included. `addedBytes`: how much of it was used, where SQ did what was reserved for. */
+  | { readonly kind: 'reserved'; readonly bytes: number; readonly settle: (settlement: Settlement, addedBytes?: number) => void }
   | { readonly kind: 'full'; readonly usedBytes: number; readonly reservedBytes: number; readonly neededBytes: number }
   | { readonly kind: 'phext-full'; readonly usedBytes: number; readonly neededBytes: number }
   | { readonly kind: 'phexts-full'; readonly phexts: number }
@@ -57,7 +60,11 @@ const LONGEST_WAIT_MS = 1_000
 /** A write whose client went away is over by then: SQ gives up on a connection after 30 s. */
 const UNKNOWN_MS = 40_000
 
-const NOTHING: Decision = { kind: 'reserved', settle: () => undefined }
+/** Of what is left until half of the limit is used; above that, every byte is reserved by itself. */
+const SPARE_PART = 64
+const LARGEST_SPARE_BYTES = 256 * 1024
+
+const NOTHING: Decision = { kind: 'reserved', bytes: 0, settle: () => undefined }
 
 export function createTenantStorage(options: TenantStorageOptions): TenantStorage {
   const { sizes, steadyMs } = options
@@ -67,21 +74,23 @@ export function createTenantStorage(options: TenantStorageOptions): TenantStorag
   const waiting = createWaiting(steadyMs, (wanted) => tryReserve(book, wanted, take), (wanted) => (book.phexts >= (wanted.limitPhexts ?? Infinity) && !book.has(wanted.phext) ? { kind: 'phexts-full', phexts: book.phexts } : full(book, wanted.growth)))
   let lastCallMs = steadyMs()
 
-  function take({ phext: name, growth, limitBytes }: Wanted): Decision {
-    const end = book.take(name, growth)
+  function take(wanted: Wanted): Decision {
+    const { phext: name, growth, limitBytes } = wanted
+    const bytes = growth + spareBytes(book, wanted)
+    const end = book.take(name, bytes)
     let settled = false
-    const settle = (settlement: Settlement): void => {
+    const settle = (settlement: Settlement, addedBytes = growth): void => {
       if (settled) return
       settled = true
-      if (settlement === 'unknown') return later(() => settleNow(true))
-      settleNow(settlement === 'applied')
+      if (settlement === 'unknown') return later(() => settleNow(bytes))
+      settleNow(settlement === 'applied' ? addedBytes : 0)
     }
-    const settleNow = (applied: boolean): void => {
-      end(applied)
+    const settleNow = (addedBytes: number): void => {
+      end(addedBytes)
       options.onChange(book.usedBytes)
       looks.within(waiting.size > 0 ? LOOK_GAP_MS : book.usedBytes > limitBytes / 2 ? LOOK_NEAR_LIMIT_MS : LOOK_MS)
     }
-    return { kind: 'reserved', settle }
+    return { kind: 'reserved', bytes, settle }
   }
 
   function later(work: () => void): void {
@@ -135,6 +144,12 @@ function tryReserve(book: PhextBook, wanted: Wanted, take: (wanted: Wanted) => D
   if (!phextFull && book.usedBytes + neededBytes <= limitBytes) return take(wanted)
   if (book.uncertain || book.inFlightBytes > 0) return undefined
   return phextFull ? { kind: 'phext-full', usedBytes: ofPhext, neededBytes } : full(book, neededBytes)
+}
+
+function spareBytes(book: PhextBook, { phext, growth, limitBytes, withSpare }: Wanted): number {
+  const left = limitBytes / 2 - book.usedBytes - growth
+  if (withSpare !== true || left <= 0 || book.bytesOf(phext) > LARGEST_PHEXT_BYTES / 2) return 0
+  return Math.min(LARGEST_SPARE_BYTES, Math.floor(left / SPARE_PART))
 }
 
 function full({ usedBytes, inFlightBytes }: PhextBook, neededBytes: number): Decision {

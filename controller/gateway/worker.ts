@@ -165,6 +165,7 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const server = createPublicServer({ dataPath, controlPlane, metrics, settings, patience, nextRequestId: requestIds(plan.idPrefix), now, log })
 
   const post = (): Post => {
+    storage.tell()
     const { generation, applied, table, corruptLines } = routes
     return {
       ...tallies.take(),

@@ -18,7 +18,7 @@ const FAR = '999.999.999/999.999.999/999.999.999'
 
 type Problem = Record<string, unknown>
 
-async function setUp(limits: Limits = { storageMb: 1 }, where: 'in a folder' | 'asked of SQ' = 'in a folder', home = tempFolder('storage')) {
+async function setUp(limits: Limits = { storageMb: 1 }, where: 'in a folder' | 'asked of SQ' = 'in a folder', home = tempFolder('storage'), workers = 0) {
   const shard = shardName('sq', 0)
   const folders = shardFolders(home)
   const [key, neighbour] = [makeKey(), makeKey()]
@@ -29,7 +29,7 @@ async function setUp(limits: Limits = { storageMb: 1 }, where: 'in a folder' | '
   const sq = await startSq('real', folders.folder(shard), ['--config', folders.config(shard)])
   onTestFinished(() => sq.stop())
   const place = { upstream: { host: '127.0.0.1', port: sq.port }, ...(where === 'in a folder' && { shard }) }
-  const fixture = await startFixture([routeFor('user001', key, { ...place, limits }), routeFor('user002', neighbour, { ...place, limits: { storageMb: 1 } })], {}, home)
+  const fixture = await startFixture([routeFor('user001', key, { ...place, limits }), routeFor('user002', neighbour, { ...place, limits: { storageMb: 1 } })], {}, home, undefined, undefined, workers)
   const ask = async (query: string, init: RequestInit = {}, as = key) => {
     const response = await fetch(`${fixture.url}/api/v2/${query}`, { ...init, headers: { Authorization: `Bearer ${as}` } })
     const text = await response.text()
@@ -138,6 +138,19 @@ describe.skipIf(!has('sq'))('storage over unmodified SQ', () => {
     expect(statuses.filter((status) => status === 200)).toHaveLength(20)
     expect(statuses.filter((status) => status === 507)).toHaveLength(80)
     expect(onDisk()).toBeLessThanOrEqual(MB)
+    await neighbourIsWell()
+  })
+
+  it('holds over several workers that write one phext from a hundred connections', { timeout: 60_000 }, async () => {
+    const { write, onDisk, neighbourIsWell, usage } = await setUp({ storageMb: 4 }, 'in a folder', undefined, 3)
+    // Small ones first: they are written on what a worker was given beforehand.
+    const small = await Promise.all(Array.from({ length: 300 }, async (_, at) => (await write('one', `1.1.1/1.1.1/1.${Math.floor(at / 100) + 1}.${(at % 100) + 1}`, 'x'.repeat(500))).status))
+    expect(new Set(small)).toEqual(new Set([200]))
+    await waitFor(async () => (await usage()).storage.used === onDisk() + PHEXT_OVERHEAD_BYTES, 'the sum on disk and nothing else', 15_000)
+    const large = await Promise.all(Array.from({ length: 100 }, async (_, at) => (await write('one', `1.1.1/1.1.1/2.1.${at + 1}`, 'x'.repeat(100_000))).status))
+    expect(large.filter((status) => status === 200).length).toBe(Math.floor((4 * MB - 300 * 500 - 3 - 300 - PHEXT_OVERHEAD_BYTES) / 100_000))
+    expect(onDisk()).toBeLessThanOrEqual(4 * MB)
+    expect((await write('two', HERE, 'x'.repeat(100_000))).status).toBe(507)
     await neighbourIsWell()
   })
 

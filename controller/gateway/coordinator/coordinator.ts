@@ -70,7 +70,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       case 'first-use':
         return firstUse.succeeded(message.tenant)
       case 'settled':
-        return members.of(member.number).reservations.settle(message.reservation, message.settlement)
+        return members.of(member.number).reservations.settle(message.reservation, message.settlement, message.addedBytes)
       case 'exported':
         return books.exported(message.place, message.phext)
       case 'asked':

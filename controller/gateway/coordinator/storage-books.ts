@@ -22,10 +22,12 @@ export interface StorageBooks {
   close(): void
 }
 
+type Settle = (settlement: Settlement, addedBytes?: number) => void
+
 /** What one worker reserved and has not settled. */
 export interface Reservations {
-  add(settle: (settlement: Settlement) => void): number
-  settle(reservation: number, settlement: Settlement): void
+  add(settle: Settle): number
+  settle(reservation: number, settlement: Settlement, addedBytes?: number): void
   /** The worker is gone: what it had under way may or may not have been done. */
   abandon(): void
 }
@@ -84,7 +86,7 @@ export function createStorageBooks({ home, usage, ledger, steadyMs, log }: Stora
   return {
     reserve: ({ place, wanted }, holder) =>
       new Promise((resolve) => {
-        storageOf(place).reserve(wanted, (decision) => resolve(decision.kind === 'reserved' ? { kind: 'reserved', reservation: holder.add(decision.settle) } : decision))
+        storageOf(place).reserve(wanted, (decision) => resolve(decision.kind === 'reserved' ? { kind: 'reserved', reservation: holder.add(decision.settle), bytes: decision.bytes } : decision))
       }),
     exported({ tenant, shard }, phext) {
       if (shard === undefined) return
@@ -115,12 +117,12 @@ function accessOf({ access }: Active): SqAccess {
 }
 
 export function createReservations(): Reservations {
-  const open = new Map<number, (settlement: Settlement) => void>()
+  const open = new Map<number, Settle>()
   let count = 0
-  const settle = (reservation: number, settlement: Settlement): void => {
+  const settle: Reservations['settle'] = (reservation, settlement, addedBytes) => {
     const found = open.get(reservation)
     open.delete(reservation)
-    found?.(settlement)
+    found?.(settlement, addedBytes)
   }
   return {
     add(settlement) {
