@@ -3,8 +3,9 @@
  * behind its allowance, so limits on storage and the tenant's place in line hold for them too. They are not counted as requests, since
  * the request that they are made for was.
  */
-import type { AnswerWriter, Destination } from './destination.ts'
-import type { ByteBudget, CommonBudget } from './byte-budget.ts'
+import { collect } from './collected.ts'
+import type { Destination } from './destination.ts'
+import type { CommonBudget } from './byte-budget.ts'
 import type { Clearance } from './clearance.ts'
 import type { ForwardJob, ForwardOutcome } from './forward.ts'
 import { COORDINATE_NOT_NUMERIC } from './limit-refusals.ts'
@@ -98,67 +99,3 @@ export function createSqCaller({ clearance, forward, budget }: SqCallerParts): S
 }
 
 const refused = (refusal: Refusal): ForwardOutcome => ({ kind: 'refused', refusal, upstreamError: false, delivered: false })
-
-interface Collected extends Destination {
-  readonly body: Buffer
-  /** It was given up because the gateway's memory was full. */
-  readonly full: boolean
-  release(): void
-}
-
-function collect(budget: ByteBudget, signal: AbortSignal | undefined): Collected {
-  let pieces: Buffer[] = []
-  let held = 0
-  let full = false
-  let giveUp: () => void = () => undefined
-  const release = (): void => {
-    budget.give(held)
-    held = 0
-  }
-
-  function writer(): AnswerWriter {
-    let status = 0
-    let bodyBytes = 0
-    release()
-    pieces = []
-    return {
-      head: (head) => void (status = head.status),
-      body(bytes) {
-        if (full || bytes.length === 0) return true
-        bodyBytes += bytes.length
-        if (budget.tryTake(bytes.length)) {
-          held += bytes.length
-          pieces.push(Buffer.from(bytes))
-        } else {
-          full = true
-          // Not from within the parser that calls this.
-          queueMicrotask(() => giveUp())
-        }
-        return true
-      },
-      get status() {
-        return status
-      },
-      get bodyBytes() {
-        return bodyBytes
-      },
-    }
-  }
-
-  return {
-    writer,
-    onRoom: () => undefined,
-    onGone(gone) {
-      giveUp = gone
-      signal?.addEventListener('abort', gone, { once: true })
-    },
-    cutOff: () => undefined,
-    get body() {
-      return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
-    },
-    get full() {
-      return full
-    },
-    release,
-  }
-}

@@ -2,7 +2,7 @@
  * Scrolls of one phext read in order, a bounded number of bytes at a time: SQ is asked for ranges, and for smaller ones where an answer is
  * too large. Knows nothing of names.
  */
-import type { AnswerWriter, Destination } from '../destination.ts'
+import { collect, roomFor } from '../collected.ts'
 import type { HasPhext } from '../names/has-phext.ts'
 import type { Granted } from '../passage.ts'
 import { REFUSALS, type Refusal } from '../refusal.ts'
@@ -37,7 +37,7 @@ export async function readScrolls({ caller, access, hasPhext, options }: Reading
   for (let most = PAGE_SCROLLS; ; most = Math.ceil(most / 8)) {
     // One more than wanted: the first is the one that was read last, where it is still there.
     const target = `/api/v2/query?p=${encodeURIComponent(phext)}&from=${after ?? FIRST}&to=${LAST}&limit=${most + 1}`
-    const collected = collectUpTo(PAGE_BYTES, options.signal)
+    const collected = collect(roomFor(PAGE_BYTES), options.signal)
     const outcome = await caller.into(collected, access, { method: 'GET', target }, options)
     if (collected.full) {
       if (most > 1) continue
@@ -46,7 +46,7 @@ export async function readScrolls({ caller, access, hasPhext, options }: Reading
     if (outcome.kind === 'refused') return outcome
     if (outcome.kind === 'broken') return { kind: 'refused', refusal: REFUSALS.instanceClosed }
     if (outcome.status !== 200) return { kind: 'refused', refusal: REFUSALS.instanceMalformed }
-    const found = (JSON.parse(collected.text()) as { coordinate: string; scroll: string }[]).map(({ coordinate, scroll }) => ({ coordinate, text: scroll }))
+    const found = (JSON.parse(collected.body.toString('utf8')) as { coordinate: string; scroll: string }[]).map(({ coordinate, scroll }) => ({ coordinate, text: scroll }))
     const scrolls = found.filter(({ coordinate }) => coordinate !== after)
     return { kind: 'page', scrolls, next: found.length > most ? scrolls.at(-1)!.coordinate : undefined }
   }
@@ -59,13 +59,13 @@ export type Lines =
 
 export async function readFirstLines({ caller, access, hasPhext, options }: Reading, phext: string): Promise<Lines> {
   if ((await hasPhext(access, phext)) === false) return { kind: 'lines', lines: new Map() }
-  const collected = collectUpTo(PAGE_BYTES, options.signal)
+  const collected = collect(roomFor(PAGE_BYTES), options.signal)
   const outcome = await caller.into(collected, access, { method: 'GET', target: `/api/v2/toc?p=${encodeURIComponent(phext)}` }, options)
   if (collected.full) return { kind: 'lines', lines: undefined }
   if (outcome.kind === 'refused') return outcome
   if (outcome.kind === 'broken') return { kind: 'refused', refusal: REFUSALS.instanceClosed }
   if (outcome.status !== 200) return { kind: 'refused', refusal: REFUSALS.instanceMalformed }
-  const rows = collected.text().split('\n').flatMap((row) => {
+  const rows = collected.body.toString('utf8').split('\n').flatMap((row) => {
     const match = /^\* ([0-9./]+): (.+)$/s.exec(row)
     return match === null ? [] : [[match[1]!, match[2]!] as const]
   })
@@ -77,55 +77,4 @@ const SCROLL_TOO_LARGE: Refusal = {
   code: 'scroll-too-large',
   title: 'A scroll is too large for this',
   detail: `Scrolls together with the one behind them hold more than ${PAGE_BYTES} bytes. Read it with GET /api/v2/select.`,
-}
-
-interface Collected extends Destination {
-  readonly full: boolean
-  text(): string
-}
-
-function collectUpTo(bound: number, signal: AbortSignal | undefined): Collected {
-  let pieces: Buffer[] = []
-  let full = false
-  let giveUp: () => void = () => undefined
-
-  function writer(): AnswerWriter {
-    let status = 0
-    let bodyBytes = 0
-    pieces = []
-    return {
-      head: (head) => void (status = head.status),
-      body(bytes) {
-        bodyBytes += bytes.length
-        if (full) return true
-        if (bodyBytes <= bound) pieces.push(Buffer.from(bytes))
-        else {
-          full = true
-          // Not from within the parser that calls this.
-          queueMicrotask(() => giveUp())
-        }
-        return true
-      },
-      get status() {
-        return status
-      },
-      get bodyBytes() {
-        return bodyBytes
-      },
-    }
-  }
-
-  return {
-    writer,
-    onRoom: () => undefined,
-    onGone(gone) {
-      giveUp = gone
-      signal?.addEventListener('abort', gone, { once: true })
-    },
-    cutOff: () => undefined,
-    get full() {
-      return full
-    },
-    text: () => Buffer.concat(pieces).toString('utf8'),
-  }
 }
