@@ -6,7 +6,7 @@ import path from 'node:path'
 /** Goes up when the routes' files, the control socket or the reports change so that an old one would misread the new. */
 export const GATEWAY_PROTOCOL = 1
 
-const CORE_FILES = ['key-format', 'route', 'gcra', 'quota', 'coordinate', 'sq-call', 'growth'].map((name) => `../core/${name}.ts`)
+const CORE_FILES = ['key-format', 'route', 'gcra', 'quota', 'coordinate', 'sq-call', 'growth', 'backoff', 'named-scroll', 'phext-scope', 'phext-walk', 'placement', 'header-facts'].map((name) => `../core/${name}.ts`)
 const OTHER_FILES = ['../store/usage.ts', '../store/db.ts', '../sq/files.ts']
 
 /** The same for the same files, on any machine: a controller that finds another one running replaces it. */
