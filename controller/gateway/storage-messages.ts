@@ -2,7 +2,7 @@
 import type { ShardName } from '../core/placement.ts'
 import type { TenantId } from '../core/specs.ts'
 import type { SqAccess } from './phext-sizes-asked.ts'
-import type { Settlement, Wanted } from './tenant-storage.ts'
+import type { Wanted } from './tenant-storage.ts'
 
 export type { Settlement } from './tenant-storage.ts'
 

@@ -148,8 +148,8 @@ export function createKeyReader(home: string): () => ReadonlyMap<string, string>
       const mark = statSync(file, { throwIfNoEntry: false })?.ino
       if (mark === undefined || marks.get(file) === mark) continue
       marks.set(file, mark)
-      const { tenants } = JSON.parse(readFileSync(file, 'utf8')) as { tenants: Record<string, { name: string }> }
-      for (const [key, { name }] of Object.entries(tenants)) keys.set(name, key)
+      const { tenants } = JSON.parse(readFileSync(file, 'utf8')) as { tenants: Record<string, { name: string; key_id?: string }> }
+      for (const [key, { name, key_id }] of Object.entries(tenants)) if (key_id !== 'INSTANCE') keys.set(name, key)
     }
     return keys
   }
