@@ -6,7 +6,8 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Counts, KeySpent, RefusalRecord } from '../store/usage.ts'
 import type { MetricCounts, WorkerGauges } from './metrics.ts'
 import type { KeyUse } from './tallies.ts'
-import type { Settlement, StorageAsked, StorageAnswer, StoragePlace } from './storage-messages.ts'
+import type { StorageAsked, StorageAnswer, StoragePlace } from './storage-messages.ts'
+import type { Settlement } from './tenant-storage.ts'
 
 /** Since the post before it, and what holds now. */
 export interface Post {

@@ -12,12 +12,12 @@ import { REFUSALS, type Refusal } from './refusal.ts'
 import type { Links } from './route-log.ts'
 import type { TableRoute } from './route-table.ts'
 import { writes, type CheckedCall } from './sq-guard.ts'
-import { createStorageGrants } from './storage-grants.ts'
+import { createStorageGrants, type Settle } from './storage-grants.ts'
 import type { StoragePlace } from './storage-messages.ts'
 import type { Settlement } from './tenant-storage.ts'
 
 export type StorageDecision =
-  | { readonly kind: 'reserved'; readonly settle: (settlement: Settlement) => void }
+  | { readonly kind: 'reserved'; readonly settle: Settle }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 export interface StorageGuard {
@@ -52,7 +52,7 @@ export function createStorageGuard({ line, log }: { readonly line: Pick<Line, 's
       if (growth === 0 && !mutates && known.has(tenant, call.phext)) return decide(FREE)
       const limitBytes = limit === undefined ? Infinity : limit.value * BYTES_PER_MB
       const limits = `${limitBytes} ${documents?.value}`
-      const settleKnown = (settle: (settlement: Settlement) => void) => (settlement: Settlement): void => {
+      const settleKnown = (settle: Settle): Settle => (settlement) => {
         if (settlement === 'applied') known.add(tenant, call.phext)
         settle(settlement)
       }

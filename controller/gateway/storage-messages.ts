@@ -4,8 +4,6 @@ import type { TenantId } from '../core/specs.ts'
 import type { SqAccess } from './phext-sizes-asked.ts'
 import type { Wanted } from './tenant-storage.ts'
 
-export type { Settlement } from './tenant-storage.ts'
-
 /** Where a tenant's data lies: in a shard's folder on this machine, or where only its own SQ can be asked. */
 export interface StoragePlace {
   readonly tenant: TenantId
