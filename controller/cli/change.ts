@@ -70,6 +70,9 @@ const NOT_IN_GIT = '' as BlobId
 
 const invalid = (problems: readonly Problem[]): UsageError => new UsageError(`The change would make the file invalid:\n${problems.map((problem) => `  ${formatProblem(problem)}`).join('\n')}`)
 
+/** No rule undoes what a person set. */
+const BY_A_PERSON: SpecEdit = { path: ['spec', 'stateBy'], value: undefined }
+
 export async function suspend(context: CliContext, tenant: string, { reason }: { reason?: string }): Promise<Answer> {
   return answerOf(
     await changeTenant(context, {
@@ -78,6 +81,7 @@ export async function suspend(context: CliContext, tenant: string, { reason }: {
       why: reason,
       edits: () => [
         { path: ['spec', 'state'], value: 'suspended' },
+        BY_A_PERSON,
         { path: ['spec', 'stateReason'], value: reason ?? `suspended by ${context.person.name}` },
       ],
     }),
@@ -93,6 +97,7 @@ export async function resume(context: CliContext, tenant: string, { reason }: { 
       why: reason,
       edits: () => [
         { path: ['spec', 'state'], value: 'active' },
+        BY_A_PERSON,
         { path: ['spec', 'stateReason'], value: undefined },
         { path: ['spec', 'endedAt'], value: undefined },
       ],
@@ -109,6 +114,7 @@ export async function end(context: CliContext, tenant: string, { reason }: { rea
       why: reason,
       edits: () => [
         { path: ['spec', 'state'], value: 'ended' },
+        BY_A_PERSON,
         { path: ['spec', 'stateReason'], value: reason ?? `ended by ${context.person.name}` },
         { path: ['spec', 'endedAt'], value: context.now().toISOString().replace(/\.\d+Z$/, 'Z') },
       ],

@@ -193,7 +193,7 @@ function shardNameFindings(product: Product, file: string, view: SharedView): Fi
 }
 
 /** Addresses of Tenantry's own on the public port: an API there would answer instead of payments, sign-up and pages. */
-const OWN_PATHS = ['/api/stripe/', '/api/checkout/', '/api/founding-progress/', '/api/keys/', '/api/agents/', '/api/usage/', '/api/auth/', '/api/setup/', '/api/devices/', '/api/subdomain/', '/api/status/', '/webhooks/', '/internal/', '/mcp/']
+const OWN_PATHS = ['/api/stripe/', '/api/checkout/', '/api/founding-progress/', '/api/keys/', '/api/agents/', '/api/usage/', '/api/auth/', '/api/setup/', '/api/devices/', '/api/subdomain/', '/api/status/', '/webhooks/', '/internal/', '/mcp/', '/products/', '/assets/', '/auth/', '/account/', '/dashboard/', '/unsubscribe/', '/claim/', '/welcome/', '/signup/']
 
 function apiFindings({ spec: { api } }: Product, file: string): Finding[] {
   if (api === undefined) return []

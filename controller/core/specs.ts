@@ -62,6 +62,17 @@ export interface PlatformSpec {
   readonly bounds: Readonly<Partial<Record<LimitName, number>>>
   /** Where a refused customer is sent. */
   readonly links?: { readonly upgrade?: string; readonly payment?: string; readonly support?: string }
+  /** The product whose page is at `/`, and the seller's name. */
+  readonly site?: { readonly product: string; readonly name?: string }
+  readonly billing?: PlatformBilling
+}
+
+/** How far billing may go by itself. */
+export interface PlatformBilling {
+  /** Suspensions and endings of one comparison with Stripe; the smaller of the two holds, above it all of them wait for a person. */
+  readonly suspensionLimit?: { readonly count: number; readonly sharePercent: number }
+  /** Minutes between comparisons; 15 where absent. */
+  readonly compareMinutes?: number
 }
 
 export interface Product {
@@ -78,6 +89,27 @@ export interface ProductSpec {
   /** Public path that the gateway forwards for this product's keys; absent where the product has no HTTP API. */
   readonly api?: ApiSpec
   readonly run: SharedSqRun | ContainerRun
+  /** Its pages; absent: it is not on the site. */
+  readonly site?: ProductSite
+}
+
+/** The words, colours and picture of a product's pages. */
+export interface ProductSite {
+  /** Host names at which it is the front page; it is always at /products/NAME. */
+  readonly hosts?: readonly string[]
+  readonly headline: string
+  readonly lead: string
+  readonly callToAction: string
+  /** `#rrggbb`, for a light and a dark page. */
+  readonly accent: { readonly light: string; readonly dark: string }
+  /** SVG text. */
+  readonly picture?: string
+  readonly pictureText?: string
+  readonly points?: readonly { readonly title: string; readonly text: string }[]
+  readonly promises?: readonly string[]
+  readonly questions?: readonly { readonly question: string; readonly answer: string }[]
+  readonly support?: string
+  readonly community?: string
 }
 
 export interface ApiSpec {
@@ -174,6 +206,39 @@ export interface PlanSpec {
   /** What `unlimited` stays under. */
   readonly fairUse?: Limits
   readonly features?: readonly string[]
+  /** A line that says for whom it is. */
+  readonly summary?: string
+  /** Days for which a tenant runs on while a payment is due; 7 where absent. */
+  readonly graceDays?: number
+  readonly promotionCodes?: boolean
+  readonly automaticTax?: boolean
+  /** Not offered on the site. */
+  readonly unlisted?: boolean
+  /** What is paid for by use, beside the price. */
+  readonly meters?: readonly Meter[]
+  /** Agents may begin a trial by themselves; absent: they cannot. */
+  readonly agentTrial?: AgentTrial
+}
+
+export interface Meter {
+  readonly of: 'requests' | 'bytesOut'
+  /** So many are one unit. */
+  readonly per: number
+  /** So many of `of` a month cost nothing; 0 where absent. */
+  readonly included?: number
+  /** What one unit costs. */
+  readonly price: Price
+}
+
+export interface AgentTrial {
+  /** Until an unclaimed one ends. */
+  readonly days: number
+  /** From one address a day. */
+  readonly perAddress: number
+  /** Unclaimed ones at once. */
+  readonly total: number
+  /** Laid over the plan's. */
+  readonly limits?: Limits
 }
 
 export interface Tenant {
@@ -187,17 +252,28 @@ export type TenantState = 'active' | 'suspended' | 'ended'
 export interface TenantSpec {
   readonly product: string
   readonly plan: string
-  readonly owner: { readonly email: string; readonly username?: string }
+  readonly owner: Owner
   readonly state: TenantState
   readonly stateReason?: string
+  /** The rule that put it into this state, and may take it out again; absent: a person did. */
+  readonly stateBy?: 'billing' | 'trial'
   readonly endedAt?: Timestamp
   /** Only what differs from the plan. */
   readonly limits?: Limits
   readonly keys: readonly KeySpec[]
   readonly billing?: BillingSpec
+  /** Begun by an agent; gone when a person pays. */
+  readonly trial?: { readonly endsAt: Timestamp; readonly claimedAt?: Timestamp }
   /** Makes the loop leave this tenant alone until then. */
   readonly hold?: { readonly until: Timestamp; readonly reason: string; readonly by: string }
   readonly profiles?: readonly SshProfile[]
+}
+
+export interface Owner {
+  readonly email: string
+  readonly username?: string
+  /** Agreed to stand on the founders page under this name. */
+  readonly listedAs?: string
 }
 
 /** What the text of a key comes from: derived, or, where it was handed out before Tenantry, known by its digest alone. */
@@ -246,6 +322,18 @@ export interface BillingSpec {
   readonly subscription?: string
   /** The Checkout session that paid: the identity of a purchase. */
   readonly checkout?: string
+  readonly interval?: BillingInterval
+  /** Units paid for; 1 where absent. */
+  readonly quantity?: number
+  /** What one unit costs in an interval: kept while the plan's price changes. */
+  readonly price?: Price
+  /** The subscription's status at Stripe when this was written; an open set. */
+  readonly status?: string
+  /** A payment is due: it runs until then. */
+  readonly graceUntil?: Timestamp
+  readonly trialEndsAt?: Timestamp
+  /** Cancelled, and runs until then. */
+  readonly cancelAt?: Timestamp
 }
 
 export interface SshProfile {

@@ -4,7 +4,7 @@
  */
 import { isCollection, isMap, isScalar, isSeq, parseDocument, stringify } from 'yaml'
 import type { Document, Node, ParsedNode } from 'yaml'
-import type { KeyAccess, KeySpec, SshProfile, Tenant } from '../core/specs.ts'
+import type { BillingSpec, KeyAccess, KeySpec, SshProfile, Tenant } from '../core/specs.ts'
 import { API_VERSION } from '../core/specs.ts'
 
 /** Found by editors beside the file, without a network: tenant files lie three folders deep, tenants/PRODUCT/BUCKET/ID.yaml. */
@@ -14,17 +14,19 @@ const OPTIONS = { version: '1.2', schema: 'core', lineWidth: 0 } as const
 
 /** The canonical text of a tenant's file. Equal tenants give equal bytes, and reading it gives the tenant back. */
 export function stringifyTenant(tenant: Tenant): string {
-  const { product, plan, owner, state, stateReason, endedAt, limits, keys, billing, hold, profiles } = tenant.spec
+  const { product, plan, owner, state, stateReason, stateBy, endedAt, limits, keys, billing, trial, hold, profiles } = tenant.spec
   const spec = {
     product,
     plan,
-    owner: present({ email: owner.email, username: owner.username }),
+    owner: present({ email: owner.email, username: owner.username, listedAs: owner.listedAs }),
     state,
     stateReason,
+    stateBy,
     endedAt,
     limits,
     keys: keys.map(orderKey),
-    billing: billing && present({ customer: billing.customer, subscription: billing.subscription, checkout: billing.checkout }),
+    billing: billing && orderBilling(billing),
+    trial: trial && present({ endsAt: trial.endsAt, claimedAt: trial.claimedAt }),
     hold: hold && { until: hold.until, reason: hold.reason, by: hold.by },
     profiles: profiles?.map(orderProfile),
   }
@@ -35,6 +37,11 @@ export function stringifyTenant(tenant: Tenant): string {
 /** A key as it stands in a file: its fields in their order. */
 export function orderKey({ id, nonce, master, digest, name, parent, access, createdAt, expiresAt, revokedAt }: KeySpec): object {
   return present({ id, nonce, master, digest, name, parent, access: access && orderAccess(access), createdAt, expiresAt, revokedAt })
+}
+
+/** As it stands in a file: its fields in their order. */
+export function orderBilling({ customer, subscription, checkout, interval, quantity, price, status, graceUntil, trialEndsAt, cancelAt }: BillingSpec): object {
+  return present({ customer, subscription, checkout, interval, quantity, price: price && { amount: price.amount, currency: price.currency }, status, graceUntil, trialEndsAt, cancelAt })
 }
 
 function orderAccess({ readOnly, phexts, requestsPerSecond, requests }: KeyAccess): object {

@@ -24,6 +24,19 @@ const origin = fc.oneof(fc.record({ nonce: hex, master: optional(fc.integer({ mi
 const key = fc.record({ id: name, origin, name: optional(text), parent: optional(name), access: optional(access), createdAt: time, expiresAt: optional(time), revokedAt: optional(time) }).map(({ origin: made, ...rest }) => ({ ...made, ...rest }))
 const device = fc.record({ name: text, publicKey: text, addedAt: optional(time) })
 
+const billing = fc.record({
+  customer: fc.constant('cus_1e5'),
+  subscription: optional(fc.constant('sub_X')),
+  checkout: optional(fc.constant('cs_test_0x1')),
+  interval: optional(fc.constantFrom('month', 'year')),
+  quantity: optional(fc.integer({ min: 2, max: 1000 })),
+  price: optional(fc.record({ amount: fc.integer({ min: 0, max: 100_000 }), currency: fc.constantFrom('usd', 'nok') })),
+  status: optional(fc.constantFrom('active', 'past_due', 'null', 'true')),
+  graceUntil: optional(time),
+  trialEndsAt: optional(time),
+  cancelAt: optional(time),
+})
+
 export const limits = fc.record(
   { storageMb: limit, documents: limit, requestsPerSecond: limit, burst: limit, memoryMb: fc.integer({ min: 16, max: 4096 }), cpus: fc.constantFrom(0.5, 1, 2.25), profiles: fc.integer({ min: 0, max: 16 }) },
   { requiredKeys: [] },
@@ -36,13 +49,15 @@ export const tenants: fc.Arbitrary<Tenant> = fc
     spec: fc.record({
       product: name,
       plan: name,
-      owner: fc.record({ email: fc.constantFrom('ada@example.com', 'a+b@example.com', "o'neil@example.com", '123@4.5', 'ü@exämple.com', '*@x', '-a@b'), username: optional(name) }),
+      owner: fc.record({ email: fc.constantFrom('ada@example.com', 'a+b@example.com', "o'neil@example.com", '123@4.5', 'ü@exämple.com', '*@x', '-a@b'), username: optional(name), listedAs: optional(text) }),
       state: fc.constantFrom('active', 'suspended', 'ended'),
       stateReason: optional(text),
+      stateBy: optional(fc.constantFrom('billing', 'trial')),
       endedAt: optional(time),
       limits: optional(limits),
       keys: fc.array(key, { maxLength: 3 }),
-      billing: optional(fc.record({ customer: fc.constant('cus_1e5'), subscription: optional(fc.constant('sub_X')), checkout: optional(fc.constant('cs_test_0x1')) })),
+      billing: optional(billing),
+      trial: optional(fc.record({ endsAt: time, claimedAt: optional(time) })),
       hold: optional(fc.record({ until: time, reason: text, by: text })),
       profiles: optional(fc.array(fc.record({ username: name, devices: fc.array(device, { maxLength: 2 }) }), { maxLength: 2 })),
     }),
