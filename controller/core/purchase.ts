@@ -4,7 +4,7 @@
  * an id twice, never makes a second tenant for a session that has one. Does not read Stripe's objects: hooks/stripe/session.ts does.
  */
 import type { CatalogView } from './catalog-view.ts'
-import type { BillingInterval, KeySpec, Plan, Price, Product, Tenant, TenantId, Timestamp } from './specs.ts'
+import type { BillingInterval, KeySpec, Meter, Plan, Price, Product, Tenant, TenantId, Timestamp } from './specs.ts'
 import { tenantId } from './tenant-id.ts'
 
 /** A Checkout session that is paid (or needs no payment) and carries Tenantry's metadata. */
@@ -89,6 +89,19 @@ export function isEmail(text: string): boolean {
 /** The key under which a plan's price is found at Stripe. */
 export function lookupKey(plan: string, interval: BillingInterval): string {
   return `${plan}_${interval}`
+}
+
+/** The key under which the price of a plan's metered use is found at Stripe. */
+export function meterLookupKey(plan: string, of: Meter['of']): string {
+  return `${plan}_${of.toLowerCase()}`
+}
+
+/**
+ * The name under which use is told to Stripe. By plan, since Stripe sums what it is told of a customer for each name: somebody
+ * who has two plans would otherwise pay for both uses twice.
+ */
+export function meterEventName(plan: string, of: Meter['of']): string {
+  return `tenantry_${meterLookupKey(plan, of)}`
 }
 
 /** The plan that is sold under a name now: itself, or the first of its successors with a free slot; undefined where all are full. */
