@@ -47,6 +47,8 @@ export interface Catalog extends CatalogView {
   /** The plan or product that a tenant runs on: the last good one, even where its file is broken or gone. */
   planInForce(name: string): Plan | undefined
   productInForce(name: string): Product | undefined
+  /** Tenants whose owner has this address, in whatever letters, ended ones as well: those in force, and new ones that are being settled. */
+  ownedBy(email: string): readonly TenantId[]
   /** Whether the present file of a plan or product is not in force. */
   isHeld(kind: 'Plan' | 'Product', name: string): boolean
   /** The files that are about none of these tenants. */
@@ -119,6 +121,7 @@ export function createCatalog(): Catalog {
     },
     entry: (id) => entries.Tenant.get(id) as Entry<Tenant> | undefined,
     entries: (kind) => entries[kind].values(),
+    ownedBy: index.ownedBy,
     planInForce: (name) => entries.Plan.get(name)?.good?.spec as Plan | undefined,
     productInForce: (name) => entries.Product.get(name)?.good?.spec as Product | undefined,
     isHeld: (kind, name) => (entries[kind].get(name)?.findings.length ?? 0) > 0,

@@ -28,6 +28,8 @@ export interface StandingTenants {
   atPath(path: string): TenantId | undefined
   /** The one that carries the value; `key` as in the tenant index. */
   holder(field: UniqueField, key: string): TenantId | undefined
+  /** `key`: the owner's address as in the tenant index. */
+  ownedBy(key: string): readonly TenantId[]
   goods(): Iterable<Good<Tenant>>
   summaries(): Iterable<TenantSummary>
 }
@@ -42,7 +44,7 @@ export interface StandingLayer extends StandingTenants {
   slots(plan: string): number
 }
 
-const NONE: StandingTenants = { size: 0, has: () => false, summary: () => undefined, good: () => undefined, atPath: () => undefined, holder: () => undefined, goods: () => [], summaries: () => [] }
+const NONE: StandingTenants = { size: 0, has: () => false, summary: () => undefined, good: () => undefined, atPath: () => undefined, holder: () => undefined, ownedBy: () => [], goods: () => [], summaries: () => [] }
 
 export function createStandingLayer(): StandingLayer {
   let below = NONE
@@ -78,6 +80,7 @@ export function createStandingLayer(): StandingLayer {
     good: (id) => (taken.has(id) ? undefined : below.good(id)),
     atPath: (path) => stays(below.atPath(path)),
     holder: (field, key) => stays(below.holder(field, key)),
+    ownedBy: (key) => below.ownedBy(key).filter((id) => !taken.has(id)),
     *goods() {
       for (const good of below.goods()) if (!taken.has(good.spec.metadata.name)) yield good
     },

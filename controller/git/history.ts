@@ -1,7 +1,7 @@
 /** Questions to history: which paths were ever added, and which commits touched one. Reads only. */
-import type { CommitId } from '../core/specs.ts'
+import type { BlobId, CommitId } from '../core/specs.ts'
 import { GitError, nulRecords, type GitCommand } from './git-command.ts'
-import type { CommitInfo } from './port.ts'
+import type { CommitInfo, FileVersion } from './port.ts'
 
 /**
  * Each path once. Every parent of every merge counts: a file that was added on a side branch and dropped by its merge did
@@ -41,10 +41,35 @@ export async function commitsTouching(git: GitCommand, revision: string, path: s
   return commits
 }
 
-function readTrailers(text: string): Record<string, string> {
-  const pairs = text.split('\n').flatMap((line) => {
+const NO_OBJECT = /^0+$/
+
+export async function versionsOf(git: GitCommand, revision: string, path: string, limit: number): Promise<FileVersion[]> {
+  // The empty field at its end tells a commit from the change that follows it.
+  const args = ['log', `--max-count=${limit}`, '-z', '--raw', '--no-abbrev', '--no-renames', '--no-show-signature', `--format=tformat:${FIELDS.join('%x00')}%x00`, revision, '--', path]
+  const values = (await git.run(args)).toString('utf8').split('\0')
+  const versions: FileVersion[] = []
+  for (let at = 0; at + FIELDS.length < values.length; ) {
+    const [commit, author, authoredAt, subject, trailers] = values.slice(at, at + FIELDS.length) as [string, string, string, string, string]
+    at += FIELDS.length + 1
+    const [, before, blob] = /^\n?:\d+ \d+ ([0-9a-f]+) ([0-9a-f]+) /.exec(values[at] ?? '') ?? []
+    if (before === undefined || blob === undefined) continue
+    at += 2
+    versions.push({ commit: commit as CommitId, author, authoredAt: new Date(authoredAt).toISOString(), subject, trailers: trailerLines(trailers), ...objectAs('blob', blob), ...objectAs('before', before) })
+  }
+  return versions
+}
+
+function objectAs<Name extends string>(name: Name, id: string): Partial<Record<Name, BlobId>> {
+  return NO_OBJECT.test(id) ? {} : ({ [name]: id } as Record<Name, BlobId>)
+}
+
+function trailerLines(text: string): { name: string; value: string }[] {
+  return text.split('\n').flatMap((line) => {
     const colon = line.indexOf(':')
-    return colon === -1 ? [] : [[line.slice(0, colon), line.slice(colon + 1).trim()] as const]
+    return colon === -1 ? [] : [{ name: line.slice(0, colon), value: line.slice(colon + 1).trim() }]
   })
-  return Object.fromEntries(pairs)
+}
+
+function readTrailers(text: string): Record<string, string> {
+  return Object.fromEntries(trailerLines(text).map(({ name, value }) => [name, value]))
 }

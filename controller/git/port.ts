@@ -33,6 +33,20 @@ export interface CommitInfo {
   readonly trailers: Readonly<Record<string, string>>
 }
 
+/** What one commit made of a file. */
+export interface FileVersion {
+  readonly commit: CommitId
+  readonly author: string
+  readonly authoredAt: string
+  readonly subject: string
+  /** As they stand; one name may come several times. */
+  readonly trailers: readonly { readonly name: string; readonly value: string }[]
+  /** Absent where the commit removed the file. */
+  readonly blob?: BlobId
+  /** Absent where the commit added it. */
+  readonly before?: BlobId
+}
+
 export interface CommitRequest {
   readonly message: string
   readonly author: { readonly name: string; readonly email: string }
@@ -64,6 +78,8 @@ export interface GitRepository {
   pathsEverAdded(folder: string, range?: { readonly from: CommitId; readonly to: CommitId }): AsyncIterable<string>
   /** Commits that touched a path, newest first. */
   log(path: string, limit: number): Promise<CommitInfo[]>
+  /** What those commits made of the file, newest first; merges that changed nothing themselves are left out. */
+  versions(path: string, limit: number): Promise<FileVersion[]>
   /** Calls back when the branch may have moved; a hint only. Returns how to stop. */
   watch(poke: () => void): Promise<() => Promise<void>>
   close(): Promise<void>

@@ -8,7 +8,7 @@ import { createObjectReader, type ObjectReader } from './cat-file.ts'
 import { createGarbageCollection } from './collect-garbage.ts'
 import { writeCommit, type Person } from './fast-import.ts'
 import { checkObjectId, createGitCommand, type Environment, type GitCommand } from './git-command.ts'
-import { addedPaths, commitsTouching, resolveCommit } from './history.ts'
+import { addedPaths, commitsTouching, resolveCommit, versionsOf } from './history.ts'
 import { createLocalBranch } from './local.ts'
 import { parseLocation, type Location } from './location.ts'
 import { STALE_LOCK_MS, type LockPolicy } from './locks.ts'
@@ -70,6 +70,7 @@ export async function createRepository(options: RepositoryOptions): Promise<GitR
     commit,
     pathsEverAdded: (folder, range) => addedPaths(git, range === undefined ? branch.ref : `${checkObjectId(range.from)}..${checkObjectId(range.to)}`, folder),
     log: (path, limit) => commitsTouching(git, branch.ref, path, limit),
+    versions: (path, limit) => versionsOf(git, branch.ref, path, limit),
     watch: async (poke) => (location.kind === 'local' ? watchRefs(git.folder, poke) : async () => undefined),
     async close() {
       await garbage.close()

@@ -10,7 +10,7 @@ import type { Good } from '../core/catalog-entry.ts'
 import type { ShardName } from '../core/placement.ts'
 import type { BlobId, Tenant, TenantId, TenantState } from '../core/specs.ts'
 import type { StandingTenants, TenantSummary } from '../core/standing.ts'
-import { uniqueKeys, type UniqueField } from '../core/tenant-index.ts'
+import { ownerKey, uniqueKeys, type UniqueField } from '../core/tenant-index.ts'
 
 export interface StandingRow {
   readonly good: Good<Tenant>
@@ -151,6 +151,7 @@ function createTableWriter(): TableWriter {
       point('id', spec.metadata.name)
       point('path', path)
       for (const [field, key] of uniqueKeys(spec)) point(field, key)
+      point('owner', ownerKey(spec.spec.owner.email))
       summaries.push(nameOf(spec.spec.product), nameOf(spec.spec.plan), nameOf(shard), STATES.indexOf(spec.spec.state))
       digests.push(routeDigest)
       return Buffer.from(`${JSON.stringify([spec.metadata.name, path, blob, spec])}\n`)
@@ -167,7 +168,7 @@ function createTableWriter(): TableWriter {
   }
 }
 
-type Kind = 'id' | 'path' | UniqueField
+type Kind = 'id' | 'path' | 'owner' | UniqueField
 
 /** FNV-1a with a last stir, so that ids that count up are spread as well. */
 function hashOf(kind: Kind, key: string): number {
@@ -219,11 +220,12 @@ function readTable(bytes: Buffer, { names, rows, sections }: Columns): Omit<Stan
   // A row begins with `["`, its id and `"`: ids have nothing that JSON would escape.
   const idAt = (row: number): TenantId => bytes.toString('latin1', offsets[row]! + 2, bytes.indexOf(0x22, offsets[row]! + 2)) as TenantId
 
+  /** Rows that are pointed to from where the key's would be: some are others'. */
+  function* near(kind: Kind, key: string): Generator<number> {
+    for (let slot = hashOf(kind, key) & (slots.length - 1); slots[slot] !== 0; slot = (slot + 1) & (slots.length - 1)) yield slots[slot]! - 1
+  }
   function find(kind: Kind, key: string, fits: (row: number) => boolean): number | undefined {
-    for (let slot = hashOf(kind, key) & (slots.length - 1); slots[slot] !== 0; slot = (slot + 1) & (slots.length - 1)) {
-      const row = slots[slot]! - 1
-      if (fits(row)) return row
-    }
+    for (const row of near(kind, key)) if (fits(row)) return row
     return undefined
   }
   const rowOf = (id: TenantId): number | undefined => find('id', id, (row) => idAt(row) === id)
@@ -252,6 +254,7 @@ function readTable(bytes: Buffer, { names, rows, sections }: Columns): Omit<Stan
       },
       atPath: (path) => idOf(find('path', path, (row) => goodAt(row).path === path)),
       holder: (field, key) => idOf(find(field, key, (row) => uniqueKeys(goodAt(row).spec).some(([each, value]) => each === field && value === key))),
+      ownedBy: (key) => [...new Set(near('owner', key))].filter((row) => ownerKey(goodAt(row).spec.spec.owner.email) === key).map(idAt),
       *goods() {
         for (const row of standing()) yield goodAt(row)
       },

@@ -414,6 +414,20 @@ describe('whatever is committed', () => {
   })
 })
 
+describe('an owner', () => {
+  const owned = (id: string, email: string, spec: Partial<Tenant['spec']> = {}): Tenant => tenant(id, { owner: { email }, ...spec })
+
+  it('has the tenants that carry the address, in whatever letters, ended ones as well, and no longer those that were given away', () => {
+    const catalog = catalogOf([owned('user001', 'ada@example.com'), owned('user002', 'Ada@Example.com', { state: 'ended', endedAt: '2026-01-01T00:00:00Z' }), owned('user003', 'eve@example.com')])
+    expect(catalog.ownedBy('ADA@example.com').toSorted()).toEqual(['user001', 'user002'])
+    catalog.apply([put(owned('user001', 'eve@example.com'))])
+    expect(catalog.ownedBy('ada@example.com')).toEqual(['user002'])
+    expect(catalog.ownedBy('eve@example.com').toSorted()).toEqual(['user001', 'user003'])
+    catalog.apply([remove(owned('user003', 'eve@example.com'))])
+    expect(catalog.ownedBy('eve@example.com')).toEqual(['user001'])
+  })
+})
+
 /** As a start takes files in: `stands` tells which of the tenants that nothing is wrong with are not read. */
 function restarted(before: Catalog, stands: (name: string) => boolean): Catalog {
   const standing = new Map<TenantId, Good<Tenant>>()
@@ -444,6 +458,7 @@ describe('a start with tenants that stand', () => {
     usernames: NAMES.map((name) => catalog.tenantByUsername('sq', name)),
     checkouts: ['cs_1', 'cs_2'].map(catalog.tenantByCheckout),
     subscriptions: ['sub_1', 'sub_2'].map(catalog.tenantBySubscription),
+    owned: IDS.map((n) => catalog.ownedBy(`${userId(n)}@example.com`).toSorted()),
     slots: ['founder', 'standard'].map(catalog.slotsTaken),
     files: [...catalog.filesBeside(new Set())].map(({ path }) => path).sort(),
     count: catalog.fileCount,

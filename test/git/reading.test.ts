@@ -267,6 +267,36 @@ describe('history', () => {
     expect(await ids({ from: first, to: third })).toEqual(['user002.yaml'])
   })
 
+  test('tells what each commit made of a file, with every trailer, and nothing of merges that changed nothing', async () => {
+    const { folder, first } = await bareRepository()
+    const repository = await open(folder)
+    const file = 'tenants/sq/000/user001.yaml'
+    const second = await commitFiles(repository, first, [{ path: file, text: 'name: user001\nstate: ended\n' }], 'two\n\nwhy: not a trailer\n\nBy: one\nBy: another\n')
+    await commitFiles(repository, second, [{ path: 'plans/x.yaml', text: '' }])
+    const clone = cloneOf(folder)
+    git(clone, 'checkout', '-q', '-b', 'side', first)
+    writeFileSync(path.join(clone, 'elsewhere'), '')
+    git(clone, 'add', '.')
+    git(clone, 'commit', '-q', '-m', 'side')
+    git(clone, 'checkout', '-q', 'main')
+    git(clone, 'merge', '-q', '-m', 'merged', 'side')
+    git(clone, 'rm', '-q', file)
+    git(clone, 'commit', '-q', '-m', 'three')
+    git(clone, 'push', '-q')
+    const versions = await repository.versions(file, 10)
+    expect(versions.map(({ subject, trailers }) => ({ subject, trailers }))).toEqual([
+      { subject: 'three', trailers: [] },
+      { subject: 'two', trailers: [{ name: 'By', value: 'one' }, { name: 'By', value: 'another' }] },
+      { subject: 'first', trailers: [] },
+    ])
+    expect(versions[0]!.blob).toBeUndefined()
+    expect(versions[2]!.before).toBeUndefined()
+    expect([versions[0]!.before, versions[1]!.before]).toEqual([versions[1]!.blob, versions[2]!.blob])
+    expect((await collect(repository.read([versions[1]!.blob!], 1000)))[0]!.text).toBe('name: user001\nstate: ended\n')
+    expect((await repository.versions(file, 1)).map(({ subject }) => subject)).toEqual(['three'])
+    expect(await repository.versions('*.yaml', 10)).toEqual([])
+  })
+
   test('a path is a path: no pattern, no option', async () => {
     const { folder } = await bareRepository()
     const repository = await open(folder)

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import type { Good } from '../../controller/core/catalog-entry.ts'
 import type { ShardName } from '../../controller/core/placement.ts'
 import type { Tenant, TenantId } from '../../controller/core/specs.ts'
-import { uniqueKeys } from '../../controller/core/tenant-index.ts'
+import { ownerKey, uniqueKeys } from '../../controller/core/tenant-index.ts'
 import { readStandingFile, writeStandingFile, type StandingFile, type StandingRow } from '../../controller/store/standing-file.ts'
 import { put, tenant, userId } from '../support/specs.ts'
 import { tempFolder } from '../support/temp.ts'
@@ -42,6 +42,8 @@ test('every tenant is found by its id, path and unique values, and nobody else i
       expect([...read.tenants.goods()]).toEqual(stay.map(({ good }) => good))
       for (const { good, shard } of rows) expectFound(read, good, shard, !gone.has(good.spec.metadata.name))
       expect([...read.tenants.summaries()].map(({ tenant: id }) => id)).toEqual(stay.map(({ good }) => good.spec.metadata.name))
+      for (const [owner, owned] of Map.groupBy(stay, ({ good }) => ownerKey(good.spec.spec.owner.email))) expect(read.tenants.ownedBy(owner).toSorted()).toEqual(owned.map(({ good }) => good.spec.metadata.name).toSorted())
+      expect(read.tenants.ownedBy('nobody@example.com')).toEqual([])
       expect(read.tenants.has(userId(100_000))).toBe(false)
       expect(read.tenants.holder('username', 'sq/nobody')).toBeUndefined()
       expect(read.tenants.atPath('tenants/none.yaml')).toBeUndefined()

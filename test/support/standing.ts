@@ -3,7 +3,7 @@ import type { Good } from '../../controller/core/catalog-entry.ts'
 import type { ShardName } from '../../controller/core/placement.ts'
 import type { Tenant, TenantId } from '../../controller/core/specs.ts'
 import type { StandingTenants, TenantSummary } from '../../controller/core/standing.ts'
-import { uniqueKeys } from '../../controller/core/tenant-index.ts'
+import { ownerKey, uniqueKeys } from '../../controller/core/tenant-index.ts'
 
 export function standingTenants(goods: readonly Good<Tenant>[], shardOf: (id: TenantId) => ShardName | undefined = () => undefined): StandingTenants {
   const summary = ({ spec: { metadata, spec } }: Good<Tenant>): TenantSummary => {
@@ -18,6 +18,7 @@ export function standingTenants(goods: readonly Good<Tenant>[], shardOf: (id: Te
     good: (id) => find(({ spec }) => spec.metadata.name === id),
     atPath: (path) => find((good) => good.path === path)?.spec.metadata.name,
     holder: (field, key) => find(({ spec }) => uniqueKeys(spec).some(([name, value]) => name === field && value === key))?.spec.metadata.name,
+    ownedBy: (key) => goods.filter(({ spec }) => ownerKey(spec.spec.owner.email) === key).map(({ spec }) => spec.metadata.name),
     goods: () => structuredClone(goods),
     summaries: () => goods.map(summary),
   }
