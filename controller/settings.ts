@@ -26,6 +26,7 @@ export interface Settings {
   readonly publicUrl: string | undefined
   readonly adminToken: string | undefined
   readonly stripe: StripeSettings
+  readonly mail: MailSettings
   /** `bundled`, a path, or undefined: `sq` on the PATH, else the bundled one. */
   readonly sqBin: string | undefined
   readonly dockerHost: string | undefined
@@ -34,6 +35,9 @@ export interface Settings {
 }
 
 export type StripeSettings = { readonly kind: 'sandbox' } | { readonly kind: 'account'; readonly secretKey: string; readonly webhookSecret: string; readonly apiBase: string | undefined }
+
+/** `files`: under HOME, for a look at them; nothing is sent. `from`: as in a mail's head, `Name <address>` or an address; absent: made of the platform's domain. */
+export type MailSettings = { readonly kind: 'files'; readonly from: string | undefined } | { readonly kind: 'smtp'; readonly url: string; readonly from: string }
 
 const DEFAULT_READ_CACHE_MB = 64
 
@@ -71,6 +75,7 @@ export function readSettings(environment: Environment, folder: string): Settings
     publicUrl: read.url('PUBLIC_URL')?.replace(/\/+$/, ''),
     adminToken: read.secret('ADMIN_TOKEN', 16),
     stripe: readStripe(read, problems),
+    mail: readMail(read, problems),
     sqBin: read.text('SQ_BIN'),
     dockerHost: read.matching('DOCKER_HOST', /^(unix|tcp|http|https|npipe):\/\//, 'unix:///var/run/docker.sock or tcp://HOST:PORT'),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS) ?? 'info',
@@ -100,6 +105,27 @@ function readStripe(read: Reader, problems: string[]): StripeSettings {
     return { kind: 'sandbox' }
   }
   return { kind: 'account', secretKey, webhookSecret, apiBase }
+}
+
+const SENDER = /^(?:[^<>"\r\n\0]{0,100}<([^<>@\s"]{1,64}@[^<>@\s"]{1,190})>|[^<>@\s"]{1,64}@[^<>@\s"]{1,190})$/
+
+/** The address holds a password, so no message quotes it. */
+function readMail(read: Reader, problems: string[]): MailSettings {
+  const from = read.matching('MAIL_FROM', SENDER, 'an address, or Name <address>')
+  const url = read.parsed('SMTP_URL', parseSmtpUrl)
+  if (url === undefined) return { kind: 'files', from }
+  if (from === undefined) {
+    problems.push('SMTP_URL is set, but MAIL_FROM is empty: mail needs a sender. Set it to an address that your mail server sends for, such as Tenantry <hello@example.com>.')
+    return { kind: 'files', from }
+  }
+  return { kind: 'smtp', url, from }
+}
+
+function parseSmtpUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^smtps?:$/.test(url.protocol) || url.hostname === '') throw new Error('it is not the address of a mail server. Write smtp://USER:PASSWORD@HOST:587, or smtps://…:465, with special characters of the password as %XX')
+  if ((url.username === '') !== (url.password === '')) throw new Error('it has a user without a password, or a password without a user. Give both, or none')
+  return text
 }
 
 type Reader = ReturnType<typeof createReader>

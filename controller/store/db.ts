@@ -85,6 +85,49 @@ const MIGRATIONS: readonly string[] = [
     INSERT OR REPLACE INTO loose (tenant, round) VALUES (OLD.tenant, (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'standing-round'));
   END;
   `,
+  `
+  -- Mail to customers: one row for each cause, for good, so that nothing is told twice. Address and text go when the row is settled.
+  CREATE TABLE mails (
+    cause TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    recipient TEXT,
+    mail TEXT,                      -- JSON
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'skipped', 'refused', 'given-up')),
+    note TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,       -- not sent after that
+    next_attempt_at TEXT NOT NULL,
+    settled_at TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX mails_waiting ON mails (next_attempt_at) WHERE state = 'waiting';
+
+  -- Conditions that hold and were told, until they hold no more: then they may be told again.
+  CREATE TABLE mail_conditions (tenant TEXT NOT NULL, condition TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY (tenant, condition)) STRICT, WITHOUT ROWID;
+
+  -- Who wants nothing that is not essential: by a keyed digest, never by address.
+  CREATE TABLE mail_refusals (address TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- Usage of metered plans on its way to Stripe: one row for each tenant, meter and finished day on which something was used.
+  CREATE TABLE meter_reports (
+    tenant TEXT NOT NULL,
+    event TEXT NOT NULL,            -- name of the meter at Stripe
+    month TEXT NOT NULL,            -- that it counts for
+    day TEXT NOT NULL,              -- that was over: of the month, or shortly after it for what came late
+    revision TEXT NOT NULL,         -- of the repository, whose plan and tenant set the terms
+    terms TEXT NOT NULL,            -- JSON
+    units INTEGER NOT NULL,
+    identifier TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,            -- seconds since 1970: when Stripe is told that it was used
+    state TEXT NOT NULL CHECK (state IN ('nothing', 'waiting', 'sent', 'refused', 'doubtful', 'too-late')),
+    first_attempt_at TEXT,          -- of the attempts whose outcome is not known
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at TEXT NOT NULL,
+    note TEXT,
+    PRIMARY KEY (tenant, event, month, day)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX meter_reports_waiting ON meter_reports (next_attempt_at) WHERE state = 'waiting';
+  `,
 ]
 
 export type Store = DatabaseSync
