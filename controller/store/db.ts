@@ -1,7 +1,7 @@
 /**
  * The embedded store: one SQLite file under HOME, in WAL mode. This file owns opening it and its tables; each table has one
  * module beside it that reads and writes it. Everything here can be rebuilt from the repository, the master key and Stripe,
- * except held deletions' approvals, where adopted data lies, and the audit trail.
+ * except held deletions' approvals, where adopted data lies, the audit trail, and who may sign in.
  */
 import { mkdirSync, chmodSync } from 'node:fs'
 import path from 'node:path'
@@ -127,6 +127,49 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (tenant, event, month, day)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX meter_reports_waiting ON meter_reports (next_attempt_at) WHERE state = 'waiting';
+  `,
+  `
+  -- People who sign in. An address has one account that is proved to be its owner's, and beside it any number of registrations that nobody confirmed yet.
+  CREATE TABLE accounts (
+    id TEXT PRIMARY KEY,
+    email TEXT NOT NULL,            -- lower case
+    password_hash TEXT,             -- Argon2id in PHC format; null: signs in by mail or through a provider
+    email_verified_at TEXT,
+    created_at TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX accounts_verified ON accounts (email) WHERE email_verified_at IS NOT NULL;
+  CREATE INDEX accounts_unconfirmed ON accounts (created_at) WHERE email_verified_at IS NULL;
+
+  CREATE TABLE sessions (
+    digest TEXT PRIMARY KEY,        -- SHA-256 of the token, which nobody but the person has
+    id TEXT NOT NULL UNIQUE,        -- by which it is ended; opens nothing
+    account TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    created_at TEXT NOT NULL,
+    seen_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    agent TEXT NOT NULL             -- family of the browser or program
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sessions_account ON sessions (account);
+
+  -- Links that came by mail and were not followed yet.
+  CREATE TABLE sign_in_links (
+    digest TEXT PRIMARY KEY,        -- SHA-256 of the token in the link
+    email TEXT NOT NULL,
+    registration TEXT,              -- the unconfirmed account that asked for it; null: a plain sign-in
+    next TEXT NOT NULL,
+    expires_at TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- Trials that agents asked for: the calls of two days.
+  CREATE TABLE agent_signups (
+    request TEXT PRIMARY KEY,       -- digest of the name that the agent gave its call
+    asked TEXT NOT NULL,            -- digest of what it asked for
+    network TEXT NOT NULL,          -- keyed digest of where it came from
+    nonce TEXT NOT NULL,            -- of the tenant's first key, by which the tenant is found again
+    at TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX agent_signups_network ON agent_signups (network, at);
+  CREATE INDEX agent_signups_at ON agent_signups (at);
   `,
 ]
 

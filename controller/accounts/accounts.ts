@@ -1,0 +1,43 @@
+/** Puts the parts of accounts together: who is signed in, and the routes with which one signs in. */
+import type { FastifyPluginAsync } from 'fastify'
+import type { Logger } from 'pino'
+import type { Outbox } from '../mail/port.ts'
+import { createAccountStore } from '../store/accounts.ts'
+import type { Store } from '../store/db.ts'
+import { createSessionRows } from '../store/sessions.ts'
+import { createAuthApi } from './api-routes.ts'
+import { createAccountLimits, type AccountLimits } from './limits.ts'
+import { createLinks, type Links } from './links.ts'
+import { createAccountPages } from './pages.ts'
+import { createPasswords, type Passwords } from './passwords.ts'
+import { createSessions, type OpenSessions } from './sessions.ts'
+import { createSignIn, type SignIn } from './sign-in.ts'
+
+export interface AccountsOptions {
+  readonly store: Store
+  readonly outbox: Outbox
+  readonly publicUrl: () => string
+  readonly now: () => Date
+  /** Of a clock that never goes back. */
+  readonly nowMs: () => number
+  readonly log: Logger
+  readonly passwords?: Passwords
+}
+
+export interface AccountsPart {
+  readonly sessions: OpenSessions
+  readonly links: Links
+  readonly signIn: SignIn
+  readonly limits: AccountLimits
+  readonly routes: readonly FastifyPluginAsync[]
+}
+
+export function createAccounts({ store, outbox, publicUrl, now, nowMs, log, passwords = createPasswords() }: AccountsOptions): AccountsPart {
+  const sessions = createSessions({ rows: createSessionRows(store), publicUrl, now })
+  const limits = createAccountLimits(nowMs)
+  const accounts = createAccountStore(store)
+  const links = createLinks({ accounts, sessions, passwords, outbox, limits, publicUrl, now })
+  const signIn = createSignIn({ accounts, links, passwords, limits, now })
+  const parts = { sessions, links, signIn, limits, log }
+  return { sessions, links, signIn, limits, routes: [createAuthApi(parts), createAccountPages({ ...parts, providers: [] })] }
+}
