@@ -3,8 +3,9 @@
  * a month, in this order. Takes the request from all of them or from none. Limits are those of the route as it stands, so that a changed one holds for the next request.
  */
 import { takeOne, remainingNow } from '../core/gcra.ts'
-import { requestLimits, DAY_SECONDS, type Periods, type RequestLimits } from '../core/quota.ts'
+import { requestLimits, type Periods, type RequestLimits } from '../core/quota.ts'
 import { createKeyLimits, giveBack, judge, type CountedLimit, type KeyVerdict } from './key-limits.ts'
+import { keyStanding, limitHeaders, policyOf } from './limit-headers.ts'
 import { keyBudgetSpent, keyRateExceeded, quotaUsed, rateExceeded } from './limit-refusals.ts'
 import type { Refusal } from './refusal.ts'
 import type { Links } from './route-log.ts'
@@ -85,14 +86,15 @@ export function createAllowance({ slots, keySlots, periods: periodsAt, nowMs, st
       const now = nowMs()
       const periods = periodsAt(now)
       const limits = limitsOf(route, periods)
-      const { rate, perDay, perMonth, policy, slot } = limits
+      const { rate, perDay, perMonth, slot } = limits
       const steady = steadyMs()
       slot.lock()
       slot.roll(periods)
       const verdict = takeAll(slot, limits, own, steady)
       const used = { rate: slot.rate, day: slot.day, month: slot.month }
+      const ofKey = keyStanding(own, rate, steady)
       slot.unlock()
-      const headers = policy === '' ? NO_HEADERS : ['RateLimit-Policy', policy, 'RateLimit', statusOf(limits, used, periods, now, steady)]
+      const headers = limitHeaders({ limits, used, ofKey, periods, nowMs: now, steadyMs: steady })
       const refuse = (refusal: Refusal): Admission => ({ kind: 'refused', refusal: { ...refusal, headers } })
       switch (verdict.kind) {
         case 'taken':
@@ -152,30 +154,4 @@ function take(slot: TenantSlot, { rate, perDay, perMonth }: RequestLimits, stead
   slot.day++
   slot.month++
   return TAKEN
-}
-
-const NO_HEADERS: readonly string[] = []
-
-/** draft-ietf-httpapi-ratelimit-headers-10: a policy is an amount `q` in a window of `w` seconds, its state what remains (`r`) for `t` seconds. */
-function policyOf({ rate, perDay, perMonth }: RequestLimits, { monthSeconds }: Periods): string {
-  const policies = [
-    rate && `"rate";q=${rate.burst};w=${Math.ceil(rate.burst / rate.perSecond)}`,
-    perDay && `"day";q=${perDay.value};w=${DAY_SECONDS}`,
-    perMonth && `"month";q=${perMonth.value};w=${monthSeconds}`,
-  ]
-  return policies.filter((policy) => policy !== undefined).join(', ')
-}
-
-/** Of each policy in force what remains, and in how many seconds it is whole again. */
-function statusOf({ rate, perDay, perMonth }: RequestLimits, used: Used, periods: Periods, nowMs: number, steadyMs: number): string {
-  let text = ''
-  if (rate !== undefined) text = `"rate";r=${remainingNow(used.rate, steadyMs, rate)};t=${seconds(used.rate - steadyMs)}`
-  if (perDay !== undefined) text += `${text === '' ? '' : ', '}"day";r=${Math.max(0, perDay.value - used.day)};t=${seconds(periods.dayEndsAtMs - nowMs)}`
-  if (perMonth !== undefined) text += `${text === '' ? '' : ', '}"month";r=${Math.max(0, perMonth.value - used.month)};t=${seconds(periods.monthEndsAtMs - nowMs)}`
-  return text
-}
-
-function seconds(ms: number): number {
-  // Whole milliseconds first: a sum of fractions may lie a hair above a second.
-  return Math.max(0, Math.ceil(Math.round(ms) / 1000))
 }

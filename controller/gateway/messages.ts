@@ -46,6 +46,7 @@ export interface UsageFigures {
   readonly keys: readonly (Counts & { readonly key: string; readonly lastUsedAt: string | null })[]
   /** Newest first. */
   readonly history: readonly (Counts & { readonly day: string; readonly storageBytes: number | null })[]
+  readonly months: readonly (Counts & { readonly month: string; readonly storageBytes: number | null })[]
   /** Undefined where only the instance knows. */
   readonly storedBytes: number | undefined
 }

@@ -15,7 +15,7 @@ export function usageAsked({ tenant, shard }: TableRoute, periods: Periods): Usa
 
 export function usageReport({ id, name, route, narrower }: TableKey, { limits, used, periods, rateRemaining, budgets }: RequestStanding, figures: UsageFigures, links: Links, now: Date): object {
   const { rate, perDay, perMonth } = limits
-  const { keys, history } = figures
+  const { keys, history, months } = figures
   return {
     tenant: route.tenant,
     product: route.product,
@@ -33,6 +33,7 @@ export function usageReport({ id, name, route, narrower }: TableKey, { limits, u
     storage: storage(route, figures.storedBytes),
     keys,
     history,
+    months,
     links: { upgrade: links.upgrade, payment: links.payment, support: links.support },
   }
 }

@@ -121,7 +121,7 @@ export interface Usage {
   /** By day, newest first. */
   history(tenant: string, fromDay: string): (Counts & { readonly day: string; readonly storageBytes: number | null })[]
   keysSince(tenant: string, fromDay: string): (Counts & { readonly key: string })[]
-  /** What is too old to be kept by day, newest first. */
+  /** By calendar month, newest first: from the days that are kept, and from what was laid together before them. */
   months(tenant: string): (Counts & { readonly month: string; readonly storageBytes: number | null })[]
   lastUsed(tenant: string): Map<string, string>
   /** What keys with a budget have used of it. */
@@ -213,6 +213,13 @@ function migrate(db: DatabaseSync, file: string): void {
 }
 
 const SUMS = 'SUM(requests) requests, SUM(refused) refused, SUM(errors) errors, SUM(bytes_in) bytesIn, SUM(bytes_out) bytesOut'
+const COUNTS_SQL = 'requests, refused, errors, bytes_in, bytes_out'
+/** The month in which the days that are kept begin is in both; its days are the later ones. */
+const MONTHS_SQL = `SELECT month, ${SUMS}, COALESCE(
+    (SELECT bytes FROM storage WHERE tenant = :tenant AND day LIKE month || '-%' ORDER BY day DESC LIMIT 1),
+    (SELECT bytes FROM storage_months s WHERE s.tenant = :tenant AND s.month = all_months.month)) storageBytes
+  FROM (SELECT month, ${COUNTS_SQL} FROM usage_months WHERE tenant = :tenant UNION ALL SELECT substr(day, 1, 7) month, ${COUNTS_SQL} FROM usage WHERE tenant = :tenant) all_months
+  GROUP BY month ORDER BY month DESC`
 
 function createUsage(db: DatabaseSync): Usage {
   const statements = new Map<string, StatementSync>()
@@ -235,9 +242,7 @@ function createUsage(db: DatabaseSync): Usage {
     },
     keysSince: (tenant, fromDay) => prepare(`SELECT key, ${SUMS} FROM usage WHERE tenant = ? AND day >= ? GROUP BY key ORDER BY key`).all(tenant, fromDay) as unknown as ReturnType<Usage['keysSince']>,
     months(tenant) {
-      const sql = `SELECT month, ${SUMS}, (SELECT bytes FROM storage_months s WHERE s.tenant = u.tenant AND s.month = u.month) storageBytes
-        FROM usage_months u WHERE tenant = ? GROUP BY month ORDER BY month DESC`
-      return prepare(sql).all(tenant) as unknown as ReturnType<Usage['months']>
+      return prepare(MONTHS_SQL).all({ tenant }) as unknown as ReturnType<Usage['months']>
     },
     lastUsed: (tenant) => new Map(prepare('SELECT key, last_used_at at FROM keys_used WHERE tenant = ?').all(tenant).map((row) => [row['key'] as string, row['at'] as string])),
     spent: () => prepare('SELECT tenant, key, spent requests FROM budgets').all() as unknown as KeySpent[],

@@ -19,7 +19,7 @@ async function setUp(keys: RouteKey[], limits = {}, home?: string) {
     // Another coordinate each time: what is answered from memory counts all the same, but the instance is to see each.
     const response = await fetch(`${fixture.url}${target ?? `/api/v2/select?c=1.1.1/1.1.1/1.1.${++count}`}`, { headers: { 'X-API-Key': key } })
     const text = await response.text()
-    return { status: response.status, body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {} }
+    return { status: response.status, headers: response.headers, body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {} }
   }
   return { ...fixture, upstream, call }
 }
@@ -75,6 +75,27 @@ describe('a key\'s rate', () => {
 })
 
 describe('limits of keys', () => {
+  it('are told in each answer: the rate where it is lower than the account\'s, the requests that are left in any case, those of the keys above included', async () => {
+    const [parent, child, full] = [makeKey(), makeKey(), makeKey()]
+    const keys = [keyWith(full, { id: 'k9' }), keyWith(parent, { access: { requestsPerSecond: 3, requests: 5 } }), keyWith(child, { id: 'k2', parent: 'k1', access: { requests: 50 } })]
+    const { call } = await setUp(keys, { requestsPerSecond: 20, requestsPerDay: 100 })
+    const told = async (key: string) => {
+      const { headers } = await call(key)
+      return { policy: headers.get('ratelimit-policy'), left: headers.get('ratelimit') }
+    }
+    expect(await told(child)).toEqual({ policy: '"key-rate";q=3;w=1, "key-requests";q=5, "rate";q=20;w=1, "day";q=100;w=86400', left: expect.stringMatching(/^"key-rate";r=2;t=1, "key-requests";r=4, "rate";r=19;t=1, "day";r=99;t=\d+$/) as string })
+    expect((await told(parent)).left).toContain('"key-requests";r=3,')
+    expect((await told(full)).policy).toBe('"rate";q=20;w=1, "day";q=100;w=86400')
+  })
+
+  it('without any of the account are told alone, and a rate that is not the lower one is not', async () => {
+    const [plain, wide] = [makeKey(), makeKey()]
+    const { call } = await setUp([keyWith(plain, { access: { requestsPerSecond: 9 } })])
+    expect((await call(plain)).headers.get('ratelimit')).toBe('"key-rate";r=8;t=1')
+    const other = await setUp([keyWith(wide, { access: { requestsPerSecond: 50 } })], { requestsPerSecond: 20 })
+    expect((await other.call(wide)).headers.get('ratelimit-policy')).toBe('"rate";q=20;w=1')
+  })
+
   it('never let through more than any key of the line allows, whoever asks in whichever thread', () => {
     const budgets = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }), fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }))
     fc.assert(

@@ -83,6 +83,7 @@ describe('requests a day and a month', () => {
     expect(await problem(month)).toMatchObject({ code: 'month-quota-used', limit: 'requestsPerMonth', value: 3, used: 3, resetAt: '2026-03-01T00:00:00.000Z', retryAfterSeconds: 86_400 })
     expect((await usage())['requests']).toMatchObject({ day: { used: 1, limit: 2, remaining: 1 }, month: { used: 3, limit: 3, remaining: 0, resetAt: '2026-03-01T00:00:00.000Z' } })
     expect((await usage())['history']).toMatchObject([{ day: '2026-02-28', requests: 1, refused: 1 }, { day: '2026-02-27', requests: 2, refused: 1 }])
+    expect((await usage())['months']).toMatchObject([{ month: '2026-02', requests: 3, refused: 2 }])
     now = new Date('2026-03-01T00:00:00Z')
     expect((await call()).status).toBe(200)
     expect((await usage())['requests']).toMatchObject({ day: { used: 1 }, month: { used: 1 } })

@@ -46,15 +46,26 @@ describe('what was used', () => {
     usage.write(batch({ counts: [counts({ day: daysBefore(TODAY, 367) }), counts({ day: daysBefore(TODAY, 366) })], refusals: Array.from({ length: 30 }, (_, at) => refusal(`r${at}`)) }))
     usage.prune(TODAY, 10)
     expect(usage.history('user001', '2000-01-01')).toMatchObject([{ day: daysBefore(TODAY, 366) }])
-    expect(usage.months('user001')).toMatchObject([{ month: daysBefore(TODAY, 367).slice(0, 7), requests: 1, bytesOut: 20 }])
+    expect(usage.months('user001')).toMatchObject([{ month: daysBefore(TODAY, 367).slice(0, 7), requests: 2, bytesOut: 40 }])
     usage.prune(TODAY, 10)
     usage.write(batch({ counts: [counts({ day: daysBefore(TODAY, 368), requests: 4 })], storage: [{ tenant: 'user001', day: daysBefore(TODAY, 368), bytes: 9 }] }))
     usage.prune(TODAY, 10)
-    expect(usage.months('user001')).toMatchObject([{ requests: 5, storageBytes: 9 }])
+    expect(usage.months('user001')).toMatchObject([{ requests: 6, storageBytes: 9 }])
     expect(usage.storageBytes('user001')).toBe(9)
     expect(usage.refusalsOf('user001', 100).map(({ id }) => id)).toEqual(Array.from({ length: 10 }, (_, at) => `r${29 - at}`))
     expect(usage.refusal('r29')).toEqual(refusal('r29'))
     expect(usage.refusal('r3')).toBeUndefined()
+  })
+
+  it('is told by month, from days and from what was laid together alike, with what was stored last', () => {
+    const { usage } = open()
+    usage.write(batch({ counts: [counts({ day: '2026-10-03' }), counts({ day: '2026-10-31', key: 'k2' }), counts({ day: '2026-11-01' }), counts({ day: '2026-11-01', tenant: 'user002' })] }))
+    usage.write(batch({ storage: [{ tenant: 'user001', day: '2026-10-31', bytes: 7 }, { tenant: 'user001', day: '2026-10-03', bytes: 5 }] }))
+    const told = [{ month: '2026-11', requests: 1, storageBytes: null }, { month: '2026-10', requests: 2, bytesIn: 2 * counts().bytesIn, storageBytes: 7 }]
+    expect(usage.months('user001')).toMatchObject(told)
+    usage.prune('2027-11-02', 10)
+    expect(usage.history('user001', '2000-01-01')).toMatchObject([{ day: '2026-11-01' }])
+    expect(usage.months('user001')).toMatchObject(told)
   })
 
   it('can be read by others while it is written', () => {

@@ -22,7 +22,7 @@ import { createLedger, type Ledger } from './ledger.ts'
 import { createMembers } from './members.ts'
 import { createMetricsText, type GatewayGauges } from './metrics-text.ts'
 import { createStorageBooks, type Reservations, type StorageBooks } from './storage-books.ts'
-import { figuresByDay, figuresByKey } from './usage-figures.ts'
+import { figuresByDay, figuresByKey, figuresByMonth } from './usage-figures.ts'
 
 export interface CoordinatorOptions extends Omit<GatewayOptions, 'settings' | 'host' | 'port'> {
   readonly settings: GatewaySettings
@@ -147,7 +147,7 @@ function createAnswers({ usage, ledger, books, crew }: { readonly usage: Usage; 
     const storedBytes = await books.usedBytes(asked.place)
     await crew.allPosted()
     const pending = ledger.pending(asked.tenant as TenantId)
-    return { storedBytes, keys: figuresByKey(usage, asked, pending), history: figuresByDay(usage, asked, pending) }
+    return { storedBytes, keys: figuresByKey(usage, asked, pending), history: figuresByDay(usage, asked, pending), months: figuresByMonth(usage, asked, pending) }
   }
   return { usage: figures, reserve: (asked, reservations) => books.reserve(asked, reservations) }
 }

@@ -4,6 +4,7 @@ import type { UsageAsked, UsageFigures } from '../messages.ts'
 
 type ByKey = UsageFigures['keys']
 type ByDay = UsageFigures['history']
+type ByMonth = UsageFigures['months']
 
 /** Of the present month, with the time of the last use to the minute. */
 export function figuresByKey(usage: Usage, { tenant, keysFrom }: UsageAsked, pending: readonly KeyCounts[]): ByKey {
@@ -18,6 +19,16 @@ export function figuresByDay(usage: Usage, { tenant, historyFrom }: UsageAsked, 
   const days = new Map(usage.history(tenant, historyFrom).map((each) => [each.day, each]))
   for (const each of pending) days.set(each.day, { storageBytes: null, ...days.get(each.day), day: each.day, ...sum(days.get(each.day), each) })
   return [...days.values()].sort((a, b) => (a.day < b.day ? 1 : -1))
+}
+
+/** Newest first, as far back as there is anything. */
+export function figuresByMonth(usage: Usage, { tenant }: UsageAsked, pending: readonly KeyCounts[]): ByMonth {
+  const months = new Map(usage.months(tenant).map((each) => [each.month, each]))
+  for (const each of pending) {
+    const month = each.day.slice(0, 7)
+    months.set(month, { storageBytes: null, ...months.get(month), month, ...sum(months.get(month), each) })
+  }
+  return [...months.values()].sort((a, b) => (a.month < b.month ? 1 : -1))
 }
 
 function sum(a: Counts | undefined, b: Counts): Counts {
