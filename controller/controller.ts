@@ -8,7 +8,6 @@ import { createConnection } from 'node:net'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { Logger } from 'pino'
 import { createAccounts } from './accounts/accounts.ts'
-import { createMailFiles } from './accounts/mail-files.ts'
 import { createAgentKeys } from './agent-keys/agent-keys.ts'
 import { createKeyChanges } from './agent-keys/change-batch.ts'
 import { createKeyRoutes } from './agent-keys/routes.ts'
@@ -22,6 +21,7 @@ import { renderTenantsJson } from './core/tenants-json.ts'
 import { routesFolder, webSocketPath } from './gateway/sockets.ts'
 import { createRouteWriter, type LoadedRoutes } from './gateway/route-writer.ts'
 import { adminTokenOf, type Installation } from './installation.ts'
+import { startMails } from './mails.ts'
 import type { Machine } from './machine.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startPayments, type Payments } from './payments.ts'
@@ -116,9 +116,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
 
   let publicUrl = settings.publicUrl ?? ''
   const payments = (late.payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl }))
-  const accounts = createAccounts({ store: stores.durable, outbox: createMailFiles(settings.home, machine.now), publicUrl: () => publicUrl, now: machine.now, nowMs: () => performance.now(), log })
+  const mails = startMails({ installation, machine, log, registry: metrics.registry, publicUrl: () => publicUrl })
+  const accounts = createAccounts({ store: stores.durable, outbox: mails.outbox, publicUrl: () => publicUrl, now: machine.now, nowMs: () => performance.now(), log })
   const keys = composeKeys(installation, machine, log, () => late.gateway?.port)
-  const site = await listenSite(settings.home, createSite({ payments, keys, routes: accounts.routes, page: () => firstPageOf(installation), publicUrl: () => publicUrl, firstUse: firstUse(deps), log }))
+  const site = await listenSite(settings.home, createSite({ payments, keys, routes: [...accounts.routes, mails.routes], page: () => firstPageOf(installation), publicUrl: () => publicUrl, firstUse: firstUse(deps), log }))
   const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, workers: settings.gatewayWorkers, readCacheMb: settings.readCacheMb, trustedProxies: settings.trustedProxies, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
   // Customers and Stripe are served as soon as the gateway is up, which is a process of its own, and not only when a large repository is read.
   const read = source.sync().catch((err: unknown) => log.error({ err }, 'the repository cannot be taken in yet'))
@@ -137,7 +138,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     await stopHints()
     await Promise.all([site.close(), admin.close()])
     await payments.close()
-    await Promise.all([loop.close(), keeper.close()])
+    await Promise.all([loop.close(), keeper.close(), mails.close()])
     await routes.close()
   }
 

@@ -2,12 +2,8 @@
  * What a metered plan costs: from counts of days to whole units, by one rule that the reporter and `tenantry billing explain` share.
  * The day is the smallest interval, since the ledger of usage has days. Pure; knows neither Stripe nor git.
  */
+import { meterEventName } from './purchase.ts'
 import type { Meter, Price, Tenant, Plan } from './specs.ts'
-
-/** The name of the meter at Stripe, and of its events. Unique for each plan and what is counted; at most 100 characters, as Stripe has it. */
-export function meterEventName(plan: string, meter: Pick<Meter, 'of'>): string {
-  return `tenantry_${plan}_${meter.of}`
-}
 
 /** The terms of one meter on one day. */
 export interface MeterTerms {
@@ -27,7 +23,7 @@ export function meterTerms({ spec }: Tenant, plan: Plan | undefined): MeterTerms
   const { customer, quantity = 1 } = spec.billing ?? {}
   if (plan === undefined || customer === undefined) return []
   const name = plan.metadata.name
-  return (plan.spec.meters ?? []).map((meter) => ({ event: meterEventName(name, meter), plan: name, of: meter.of, per: meter.per, included: (meter.included ?? 0) * quantity, price: meter.price, customer }))
+  return (plan.spec.meters ?? []).map((meter) => ({ event: meterEventName(name, meter.of), plan: name, of: meter.of, per: meter.per, included: (meter.included ?? 0) * quantity, price: meter.price, customer }))
 }
 
 export interface MeteredDay {
