@@ -1,100 +1,88 @@
 /**
- * A Stripe of one's own, on 127.0.0.1: keeps state, takes payments without money, and sends signed webhooks to the real endpoint.
- * For the sandbox and for tests; nothing on the production path imports it.
+ * A Stripe of one's own, on 127.0.0.1: keeps state, takes payments without money, lets time pass, and sends signed webhooks to the
+ * real endpoint. For the sandbox and for tests; nothing on the production path imports it.
  */
 import type { AddressInfo } from 'node:net'
-import Fastify from 'fastify'
-import Stripe from 'stripe'
-import { createAccount, missing, type Account, type Payment } from './account.ts'
-import { createStripeApi } from './api.ts'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { STRIPE_API_VERSION } from '../hooks/stripe/client.ts'
+import { HANDLED_EVENTS } from '../hooks/stripe/event.ts'
 import { createDelivery, type Fault } from './delivery.ts'
-import type { StripeEvent } from './objects.ts'
+import type { Controls } from './controls.ts'
+import type { StripeEvent } from './objects/list.ts'
+import { createOfflineDouble, type OfflineDouble, type OfflineDoubleOptions } from './offline-double.ts'
+import type { Endpoint } from './outgoing.ts'
 import { createPayPage } from './pay-page.ts'
-import { createSandboxState } from './state.ts'
+import { createPortalPage } from './portal-page.ts'
 
-/** A price as `tenantry billing sync` would have made it at Stripe. */
-export interface CatalogPrice {
-  readonly lookupKey: string
-  readonly product: string
-  /** What the pay page shows: the plan's title. */
-  readonly productTitle: string
-  readonly amount: number
-  readonly currency: string
-  readonly interval: 'month' | 'year'
-}
+export type { CatalogPrice } from './offers.ts'
 
-export interface StripeDoubleOptions {
+export interface StripeDoubleOptions extends Omit<OfflineDoubleOptions, 'url' | 'onEvent'> {
   /** 0 takes a free one. */
   readonly port: number
-  /** Keeps the state over restarts; absent: in memory. */
-  readonly stateFile?: string
-  /** Asked at each delivery, since the endpoint may start after the double. */
-  readonly webhookUrl: () => string
+  /** An endpoint that is there from the start; asked at each delivery, since it may listen after the double. */
+  readonly webhookUrl?: () => string
   readonly webhookSecret: string
-  /** The only key that is let in. */
-  readonly secretKey: string
-  readonly now: () => Date
-  /** Asked anew for each request, so that a changed plan file is a new price. */
-  readonly catalog: () => Iterable<CatalogPrice>
   /** What goes wrong with an event on its way; nothing where absent. */
   readonly faults?: (event: StripeEvent) => Fault
-  /** Which events are delivered; all are listed. Those that Tenantry acts on where absent. */
+  /** Which events that endpoint gets; all are listed. Those that Tenantry acts on where absent. */
   readonly enabledEvents?: readonly string[]
+  /** In whose shapes; the pinned version where absent. */
+  readonly apiVersion?: string
   /** Milliseconds between attempts to deliver an event; the last one repeats. */
   readonly retryMs?: readonly [number, ...number[]]
 }
 
-export interface StripeDouble {
+export interface StripeDouble extends Controls, Pick<OfflineDouble, 'account' | 'state' | 'now' | 'advance'> {
   /** For STRIPE_API_BASE. */
   readonly url: string
-  /** Completes a session, as the pay page does. */
-  pay(session: string, payment?: Payment): void
-  /** Ends the waiting of a session that was paid `later`. */
-  settle(session: string, outcome: 'succeeded' | 'failed'): void
-  expire(session: string): void
-  events(): readonly StripeEvent[]
-  /** Delivers an event once more; resolves when it was answered with 2xx. */
-  replay(event: string): Promise<void>
+  /** Delivers an event once more, in another version's shapes where one is named; resolves when it was answered with 2xx. */
+  replay(event: string, version?: string): Promise<void>
   close(): Promise<void>
 }
 
-const ENABLED_EVENTS = ['checkout.session.completed', 'checkout.session.async_payment_succeeded', 'checkout.session.async_payment_failed', 'checkout.session.expired']
+/** While nobody asks, what falls due is looked for this often. */
+const CATCH_UP_MS = 1000
 
 export async function createStripeDouble(options: StripeDoubleOptions): Promise<StripeDouble> {
-  const { secretKey, now, catalog, faults = () => ({}), enabledEvents = ENABLED_EVENTS } = options
-  const state = createSandboxState(options.stateFile)
-  const { webhooks } = new Stripe(secretKey)
-  const delivered = ({ id }: StripeEvent) => state.put('delivered', id, { at: now().getTime() })
-  const delivery = createDelivery({ webhooks, url: options.webhookUrl, secret: options.webhookSecret, now, faults, delivered, ...(options.retryMs && { retryMs: options.retryMs }) })
-  const send = (event: StripeEvent): void => {
-    if (enabledEvents.includes(event.type)) void delivery.send(event)
-  }
+  const { faults = () => ({}), webhookUrl, webhookSecret: secret, enabledEvents = [...HANDLED_EVENTS], apiVersion = STRIPE_API_VERSION } = options
+  const first = (): Endpoint | undefined => (webhookUrl === undefined ? undefined : { url: webhookUrl(), secret, enabledEvents, apiVersion })
   let url = ''
-  const account: Account = createAccount({ state, catalog, now, emit: send, payUrl: (session) => `${url}/pay/${session}` })
+  const double = createOfflineDouble({ ...options, url: () => url, onEvent: (event) => send(event) })
+  const endpoints = (event: StripeEvent): Endpoint[] => double.endpointsFor(event, first())
+  const delivered = ({ id }: StripeEvent) => double.state.put('delivered', id, { at: double.now().getTime() })
+  const delivery = createDelivery({ endpoints, sign: double.sign, faults, delivered, ...(options.retryMs && { retryMs: options.retryMs }) })
+  /** Faults are asked for events alone that somebody wants. */
+  function send(event: StripeEvent): void {
+    if (endpoints(event).length > 0) void delivery.send(event)
+  }
 
-  const app = Fastify({ forceCloseConnections: true })
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
-  await app.register(createPayPage(account))
-  await app.register(createStripeApi({ account, state, secretKey }))
-  await app.listen({ host: '127.0.0.1', port: options.port })
+  const app = await listen(double, options.port)
   url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
-
-  for (const event of state.all('event')) if (state.get('delivered', event.id) === undefined) send(event)
+  for (const event of double.state.all('event')) if (double.state.get('delivered', event.id) === undefined) send(event)
+  const timer = setInterval(() => double.account.catchUp(double.now()), CATCH_UP_MS).unref()
   return {
+    ...double,
     url,
-    pay: (session, payment = 'card') => void account.pay(session, payment),
-    settle: (session, outcome) => void account.settle(session, outcome),
-    expire: (session) => void account.expire(session),
-    events: () => state.all('event'),
-    async replay(id) {
-      const event = state.get('event', id)
-      if (event === undefined) throw missing('event', id)
-      await delivery.replay(event)
-    },
+    replay: async (id, version) => delivery.replay(double.event(id), version),
     async close() {
+      clearInterval(timer)
       await delivery.close()
       await app.close()
     },
   }
+}
+
+async function listen(double: OfflineDouble, port: number): Promise<FastifyInstance> {
+  const app = Fastify({ forceCloseConnections: true })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  await app.register(createPayPage(double))
+  await app.register(createPortalPage(double))
+  app.all('/v1/*', (request, reply) => {
+    const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
+    const answer = double.handle({ method: request.method, path: request.url, headers, body: typeof request.body === 'string' ? request.body : '' })
+    return reply.code(answer.status).headers(answer.headers).send(answer.body)
+  })
+  await app.listen({ host: '127.0.0.1', port })
+  return app
 }

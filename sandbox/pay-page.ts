@@ -1,30 +1,39 @@
 /** The page on which a sandbox purchase is paid or cancelled: plain HTML, nothing from outside, plainly no real money. */
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
-import { StripeRefusal, type Account } from './account.ts'
 import { parseForm, textAt } from './form.ts'
+import { firstAmount } from './objects/session.ts'
+import type { OfflineDouble } from './offline-double.ts'
+import { escape, formatAmount, sendPage } from './page.ts'
+import { StripeRefusal } from './refusal.ts'
 import type { StoredSession } from './state.ts'
 
 interface ById {
   readonly Params: { readonly id: string }
 }
 
-export function createPayPage(account: Account): FastifyPluginAsync {
+export function createPayPage(double: OfflineDouble): FastifyPluginAsync {
   return async (app) => {
     app.setErrorHandler((error: Error & { readonly statusCode?: number }, _request, reply) => {
       const status = error instanceof StripeRefusal ? error.status : (error.statusCode ?? 500)
       return sendPage(reply, status, 'This page is not for paying any more', `<p>${escape(error.message)}</p>`)
     })
-    app.get<ById>('/pay/:id', (request, reply) => showSession(reply, account.session(request.params.id)))
+    app.get<ById>('/pay/:id', (request, reply) => showSession(reply, stored(double, request.params.id)))
     app.post<ById>('/pay/:id', (request, reply): FastifyReply => {
       const action = textAt(parseForm(typeof request.body === 'string' ? request.body : '')['action'])
-      const { session } = account.session(request.params.id)
+      const { session } = stored(double, request.params.id)
       if (action === 'cancel') return goOn(reply, session.cancel_url, session.id, 'Cancelled')
       if (action !== 'pay') throw new StripeRefusal(400, 'Choose to pay or to cancel.')
       // Pressed twice is paid once.
-      if (session.status !== 'complete') account.pay(session.id, 'card')
+      if (session.status !== 'complete') double.pay(session.id)
       return goOn(reply, session.success_url, session.id, 'Paid')
     })
   }
+}
+
+/** As it stands now: time may have ended it. */
+function stored({ account, now }: OfflineDouble, id: string): StoredSession {
+  account.catchUp(now())
+  return account.checkout.session(id)
 }
 
 function goOn(reply: FastifyReply, url: string | null, session: string, done: string): FastifyReply {
@@ -34,10 +43,11 @@ function goOn(reply: FastifyReply, url: string | null, session: string, done: st
 function showSession(reply: FastifyReply, { session, terms }: StoredSession): FastifyReply {
   if (session.status === 'expired') return sendPage(reply, 410, 'This checkout has expired', '<p>Nothing was charged. Start again where you came from.</p>')
   if (session.status === 'complete') return sendPage(reply, 200, 'This is paid', '<p>Nothing more to do here.</p>')
-  const { price, quantity, trialDays } = terms
-  const amount = formatAmount(price.unit_amount * quantity, price.currency)
+  const { items, trialDays } = terms
+  const { price } = items[0]!
+  const amount = formatAmount(items.reduce((sum, item) => sum + firstAmount(item), 0), price.currency)
   const rows = [
-    ['Plan', price.nickname],
+    ['Plan', price.nickname ?? price.lookup_key ?? 'a plan'],
     ['Price', `${amount} a ${price.recurring.interval}`],
     ['For', session.customer_email ?? 'you'],
     ['Due now', trialDays > 0 ? `nothing, ${trialDays} days free` : amount],
@@ -46,54 +56,4 @@ function showSession(reply: FastifyReply, { session, terms }: StoredSession): Fa
   const button = trialDays > 0 ? 'Start the trial' : `Pay ${amount}`
   const buttons = `<button name="action" value="pay" autofocus>${escape(button)}</button><button name="action" value="cancel" class="quiet">Cancel</button>`
   return sendPage(reply, 200, 'Complete your purchase', `<dl>${list}</dl><form method="post">${buttons}</form>`, [session.success_url, session.cancel_url])
-}
-
-function formatAmount(amount: number, currency: string): string {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency })
-  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2))
-}
-
-const STYLE = `
-:root { color-scheme: light dark; --ink: #1d2433; --soft: #5b6577; --line: #d9dee7; --card: #fff; --ground: #f3f5f9; --accent: #2f5bd7; --note: #fff3d6; --note-ink: #6b4a00 }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ebf2; --soft: #a2abbd; --line: #343c4c; --card: #1b212c; --ground: #10141c; --accent: #7f9ffa; --note: #3a2f12; --note-ink: #f4d68b } }
-* { box-sizing: border-box }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem; background: var(--ground); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif }
-main { width: 100%; max-width: 26rem; background: var(--card); border: 1px solid var(--line); border-radius: 12px; overflow: hidden }
-.note { margin: 0; padding: .75rem 1.5rem; background: var(--note); color: var(--note-ink); font-size: .9rem }
-.body { padding: 1.5rem }
-h1 { margin: 0 0 1rem; font-size: 1.35rem; line-height: 1.25 }
-dl { margin: 0 0 1.5rem }
-dl div { display: flex; justify-content: space-between; gap: 1rem; padding: .55rem 0; border-bottom: 1px solid var(--line) }
-dt { color: var(--soft) }
-dd { margin: 0; text-align: right; overflow-wrap: anywhere }
-form { display: grid; gap: .6rem }
-button { font: inherit; font-weight: 600; padding: .7rem; border-radius: 8px; border: 1px solid var(--accent); background: var(--accent); color: var(--card); cursor: pointer }
-button.quiet { background: none; color: var(--ink); border-color: var(--line); font-weight: 400 }
-button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
-`
-
-/** `formTargets`: where the form's answer may redirect to, which a content security policy counts as the form's own target. */
-function sendPage(reply: FastifyReply, status: number, title: string, body: string, formTargets: readonly (string | null)[] = []): FastifyReply {
-  const origins = formTargets.flatMap((url) => (url !== null && URL.canParse(url) ? new URL(url).origin : []))
-  const policy = `default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self' ${[...new Set(origins)].join(' ')}`.trim()
-  const html = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(title)} (sandbox)</title><style>${STYLE}</style>
-</head>
-<body><main>
-<p class="note"><strong>Sandbox.</strong> No card is asked for and no money moves.</p>
-<div class="body"><h1>${escape(title)}</h1>${body}</div>
-</main></body>
-</html>
-`
-  const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }
-  return reply.code(status).headers(headers).send(html)
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!)
 }

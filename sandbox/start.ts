@@ -12,7 +12,7 @@ export const startSandbox: StartSandbox = async ({ installation, webhookUrl, now
   const folder = path.join(installation.settings.home, 'sandbox')
   const secretKey = secretFile(path.join(folder, 'secret-key'), () => `sk_test_${randomBytes(16).toString('hex')}`)
   const webhookSecret = secretFile(path.join(folder, 'webhook-secret'), () => `whsec_${randomBytes(16).toString('hex')}`)
-  const double = await createStripeDouble({ port: 0, stateFile: path.join(folder, 'stripe.jsonl'), webhookUrl, webhookSecret, secretKey, now, catalog: () => prices(installation.catalog) })
+  const double = await createStripeDouble({ port: 0, stateFile: path.join(folder, 'account.jsonl'), webhookUrl, webhookSecret, secretKey, now, catalog: () => prices(installation.catalog) })
   return { connection: { kind: 'sandbox', secretKey, webhookSecret, apiBase: double.url }, url: double.url, close: double.close }
 }
 

@@ -4,7 +4,14 @@
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import type { Customer, Session, SessionTerms, StripeEvent, Subscription } from './objects.ts'
+import type { Charge, Dispute, Refund } from './objects/charge.ts'
+import type { Customer, PaymentMethod, PortalSession } from './objects/customer.ts'
+import type { Invoice, InvoicePayment } from './objects/invoice.ts'
+import type { StripeEvent } from './objects/list.ts'
+import type { Price, Product } from './objects/price.ts'
+import type { Session, SessionTerms } from './objects/session.ts'
+import type { Meter, MeterEvent, PortalConfiguration, WebhookEndpoint } from './objects/setup.ts'
+import type { Subscription } from './objects/subscription.ts'
 
 export interface StoredSession {
   readonly session: Session
@@ -18,10 +25,44 @@ export interface StoredReply {
   readonly body: string
 }
 
+/** What Stripe knows of a subscription and does not show. */
+export interface BillingCycle {
+  /** The invoice that is not paid, and how often it was tried. */
+  readonly invoice: string | null
+  readonly attempts: number
+  readonly retryAt: number | null
+  readonly toldOfTrialEnd: boolean
+  /** For the next invoice, from changes within a period. */
+  readonly prorations: number
+}
+
+export interface StoredEndpoint {
+  readonly endpoint: WebhookEndpoint
+  readonly secret: string
+}
+
 interface Kinds {
   readonly session: StoredSession
   readonly customer: Customer
   readonly subscription: Subscription
+  /** By subscription. */
+  readonly cycle: BillingCycle
+  readonly payment_method: PaymentMethod
+  /** By customer: whether the card pays; none where absent. */
+  readonly card: { readonly declines: boolean }
+  readonly invoice: Invoice
+  readonly invoice_payment: InvoicePayment
+  readonly charge: Charge
+  readonly refund: Refund
+  readonly dispute: Dispute
+  readonly product: Product
+  readonly price: Price
+  readonly endpoint: StoredEndpoint
+  readonly meter: Meter
+  /** By identifier. */
+  readonly meter_event: MeterEvent
+  readonly portal_session: PortalSession
+  readonly portal_configuration: PortalConfiguration
   readonly event: StripeEvent
   /** By idempotency key. */
   readonly reply: StoredReply

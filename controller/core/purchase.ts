@@ -98,7 +98,8 @@ export function meterLookupKey(plan: string, of: Meter['of']): string {
 
 /**
  * The name under which use is told to Stripe. By plan, since Stripe sums what it is told of a customer for each name: somebody
- * who has two plans would otherwise pay for both uses twice.
+ * who has two plans would otherwise pay for both uses twice. A value counts requests or bytes, not units: the price at Stripe
+ * divides by `per` and leaves out what is included.
  */
 export function meterEventName(plan: string, of: Meter['of']): string {
   return `tenantry_${meterLookupKey(plan, of)}`

@@ -12,14 +12,19 @@ export interface StripeClientOptions {
   readonly secretKey: string
   /** `http://127.0.0.1:12111`: where a double listens; absent: Stripe itself. */
   readonly apiBase?: string
+  /** Another way to the network; Node's own where absent. */
+  readonly httpClient?: Stripe.HttpClient
+  /** How often a request that got no answer is sent again by itself. */
+  readonly networkRetries?: number
 }
 
-export function createStripeClient({ secretKey, apiBase }: StripeClientOptions): Stripe {
+export function createStripeClient({ secretKey, apiBase, httpClient, networkRetries = NETWORK_RETRIES }: StripeClientOptions): Stripe {
   return new Stripe(secretKey, {
     apiVersion: STRIPE_API_VERSION,
     timeout: TIMEOUT_MS,
-    maxNetworkRetries: NETWORK_RETRIES,
+    maxNetworkRetries: networkRetries,
     telemetry: false,
+    ...(httpClient === undefined ? {} : { httpClient }),
     ...(apiBase === undefined ? {} : parseApiBase(apiBase)),
   })
 }

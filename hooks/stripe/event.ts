@@ -10,6 +10,14 @@ export interface StripeEventHead {
 /** What the purchase worker acts on; everything else is noted and left alone. */
 export const PURCHASE_EVENTS: ReadonlySet<string> = new Set(['checkout.session.completed', 'checkout.session.async_payment_succeeded'])
 
+/** What Tenantry asks Stripe to send: the webhook endpoint is made with exactly these. */
+export const HANDLED_EVENTS: readonly string[] = [
+  ...PURCHASE_EVENTS,
+  ...['checkout.session.async_payment_failed', 'checkout.session.expired'],
+  ...['customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted', 'customer.subscription.paused', 'customer.subscription.resumed', 'customer.subscription.trial_will_end'],
+  ...['invoice.paid', 'invoice.payment_failed', 'charge.refunded', 'charge.dispute.created'],
+]
+
 const EVENT_ID = /^evt_[A-Za-z0-9_]{1,250}$/
 const OBJECT_ID = /^[A-Za-z0-9_]{1,255}$/
 const TYPE = /^[a-z0-9_.[\]-]{1,200}$/
