@@ -47,7 +47,7 @@ import { createInbox } from './store/inbox.ts'
 import { createTimeline } from './store/timeline.ts'
 import type { StripeConnection } from './stripe-connection.ts'
 import { createAdmin } from './web/admin.ts'
-import type { FirstPage } from './web/first-page.ts'
+import { composeSite } from './site-parts.ts'
 import { createSite } from './web/site.ts'
 import { createStatusReader, type Overview } from './web/status-reader.ts'
 
@@ -119,7 +119,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const mails = startMails({ installation, machine, log, registry: metrics.registry, publicUrl: () => publicUrl })
   const accounts = createAccounts({ store: stores.durable, outbox: mails.outbox, publicUrl: () => publicUrl, now: machine.now, nowMs: () => performance.now(), log })
   const keys = composeKeys(installation, machine, log, () => late.gateway?.port)
-  const site = await listenSite(settings.home, createSite({ payments, keys, routes: [...accounts.routes, mails.routes], page: () => firstPageOf(installation), publicUrl: () => publicUrl, firstUse: firstUse(deps), log }))
+  const parts = composeSite({ installation, stripe: options.stripe, publicUrl: () => publicUrl })
+  const site = await listenSite(settings.home, createSite({ routes: [...payments.routes, keys, ...parts.routes, ...accounts.routes, mails.routes], pages: parts.pages, firstUse: firstUse(deps), log }))
   const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, workers: settings.gatewayWorkers, readCacheMb: settings.readCacheMb, trustedProxies: settings.trustedProxies, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
   // Customers and Stripe are served as soon as the gateway is up, which is a process of its own, and not only when a large repository is read.
   const read = source.sync().catch((err: unknown) => log.error({ err }, 'the repository cannot be taken in yet'))
@@ -210,17 +211,6 @@ function firstUse({ timeline, world, now, log }: ReconcileDependencies) {
     timeline.mark({ trace, step: 'first-use', tenant, at: Number.isNaN(Date.parse(at)) ? now().toISOString() : at })
     log.info({ tenant, trace }, 'first use')
   }
-}
-
-/** What the first page shows: claimed numbers come from the repository alone. */
-function firstPageOf({ catalog, settings }: Installation): FirstPage {
-  const plans = [...catalog.plans()].map(({ metadata, spec }) => ({
-    name: metadata.name,
-    title: spec.title,
-    price: Object.entries(spec.prices).map(([interval, { amount, currency }]) => `${(amount / 100).toFixed(2)} ${currency.toUpperCase()} a ${interval}`).join(', ') || 'free',
-    left: spec.slots === undefined ? '' : `${Math.max(0, spec.slots - catalog.slotsTaken(metadata.name))} of ${spec.slots}`,
-  }))
-  return { plans, sandbox: settings.stripe.kind === 'sandbox' }
 }
 
 function inboxCounts({ pending, held }: { readonly pending: number; readonly held: number }): Record<string, number> {

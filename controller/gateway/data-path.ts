@@ -17,12 +17,15 @@ import { SQ_API } from '../core/phext-scope.ts'
 import type { TableKey } from './route-table.ts'
 import type { Tarpit } from './tarpit.ts'
 import { createTransfers, EXPORT_PATH, IMPORT_PATH, type TransferParts } from './transfer/transfers.ts'
+import type { Turns } from './turns.ts'
 import { speaksSq } from './upstream-head.ts'
 
 /** Paths that are customers' whatever products there are, so that a page never answers where an API is expected. */
 const ALWAYS = ['/api/v2/', '/api/v1/']
 const USAGE = '/api/usage'
 const NO_PRODUCT = 'none'
+/** All whose key is unknown take turns together, as if they were one tenant. */
+const NOBODY = ''
 /** Refusals that a client can have as many of as it likes. */
 const FLOODS: ReadonlySet<number> = new Set([401, 429, 503])
 const PREFLIGHT = [
@@ -35,6 +38,7 @@ const PREFLIGHT = [
 export interface DataPathParts extends PassageParts, Omit<TransferParts & McpParts, 'admitOwn' | 'refuse'> {
   readonly identify: Identify
   readonly tarpit: Tarpit
+  readonly turns: Turns
   readonly controlPlane: ControlPlane
   readonly usageReport: (entry: TableKey) => Promise<object>
   readonly log: Log
@@ -88,15 +92,21 @@ export function createDataPath(parts: DataPathParts): DataPath {
     const context: AccessContext = { table, facts, nowMs: parts.now().getTime(), digestOf }
     const asking = { rawHeaders: request.rawHeaders, host: request.headers.host, address: addressOf(request) }
     parts.identify(asking, context, (identity) => {
-      try {
-        if (response.destroyed) metrics.request(NO_PRODUCT, 0)
-        else serve(incoming, identity, context)
-      } catch (error) {
-        parts.log.error({ err: error, requestId }, 'a request failed inside the gateway')
-        if (response.headersSent) response.destroy()
-        else refuse(incoming, REFUSALS.internal)
-      }
+      const inTurn = parts.turns.take(identity.entry?.route.tenant ?? NOBODY, () => begin(incoming, identity, context))
+      if (!inTurn) refuse(incoming, REFUSALS.queueFull, identity.entry)
     })
+  }
+
+  function begin(incoming: Incoming, identity: Identity, context: AccessContext): void {
+    const { response, requestId } = incoming
+    try {
+      if (response.destroyed) metrics.request(NO_PRODUCT, 0)
+      else serve(incoming, identity, context)
+    } catch (error) {
+      parts.log.error({ err: error, requestId }, 'a request failed inside the gateway')
+      if (response.headersSent) response.destroy()
+      else refuse(incoming, REFUSALS.internal)
+    }
   }
 
   function serve(incoming: Incoming, identity: Identity, context: AccessContext): void {

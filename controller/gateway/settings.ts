@@ -29,6 +29,8 @@ export interface GatewaySettings {
   readonly promptPerSq: number
   readonly queuePerUpstream: number
   readonly queuePerTenant: number
+  /** Begun of one tenant by each worker before it looks at what others sent. */
+  readonly requestsPerTurn: number
   readonly controlAnswerTimeoutMs: number
   readonly drainMs: number
   /** How often a worker posts what it counted, which is written down at once: what a kill may lose. */
@@ -53,6 +55,7 @@ export const DEFAULT_SETTINGS: GatewaySettings = Object.freeze({
   promptPerSq: 8,
   queuePerUpstream: 4_000,
   queuePerTenant: 1_000,
+  requestsPerTurn: 8,
   controlAnswerTimeoutMs: 60_000,
   drainMs: 10_000,
   usageFlushMs: 500,

@@ -40,6 +40,7 @@ import { createSpools } from './transfer/spool.ts'
 import { createPatience } from './transfer/upload.ts'
 import { createTarpit, type Tarpit } from './tarpit.ts'
 import { createTokens } from './tokens.ts'
+import { createTurns } from './turns.ts'
 import { usageAsked, usageReport } from './usage-report.ts'
 
 /** What a worker is made from: plain data, so that it can go to another thread. */
@@ -152,8 +153,9 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const reads = createReads(readCache, metrics.read)
   const patience = createPatience()
   const tarpit = createTarpit(steadyMs)
+  const turns = createTurns({ perTurn: settings.requestsPerTurn, longestLine: settings.queuePerTenant, nextTurn: setImmediate })
   const dataPath = createDataPath({
-    ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, tarpit, controlPlane, log, now },
+    ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, tarpit, turns, controlPlane, log, now },
     ...{ caller, byName: createNamedPassage({ names, caller, expect: reads.expect }), named: createNamedCall({ names, caller }), hasPhext, version: plan.version, names: createPhextNames(home), openSpool: createSpools(path.join(routesFolder(home), 'spool')), patience },
     reads,
     identify: createIdentify({ tokens: createTokens({ now, log }), failedAttempts: createFailedAttempts(buffers.failedAttempts, plan.salt, steadyMs) }),

@@ -34,14 +34,18 @@ const OWN_REFUSALS: Readonly<Record<string, string>> = {
   FST_ERR_VALIDATION: 'invalid-request',
 }
 
+/** Answers a request in another form; false where it does not want it. */
+export type AnswerOtherwise = (request: FastifyRequest, reply: FastifyReply, details: ProblemDetails) => boolean
+
 /** An error handler for `setErrorHandler`. `log` hears only of faults of ours, never of a body. */
-export function createProblemHandler(log: { error(data: object, message: string): void }) {
-  return async (error: FastifyError | HttpProblem, _request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+export function createProblemHandler(log: { error(data: object, message: string): void }, otherwise?: AnswerOtherwise) {
+  return async (error: FastifyError | HttpProblem, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const details = error instanceof HttpProblem ? error.details : detailsOf(error)
     // A refusal that we chose, such as "not ready", is no fault.
     if (details.status >= 500 && (error.cause !== undefined || !(error instanceof HttpProblem))) log.error({ err: error.cause ?? error, code: details.code }, 'request failed')
     const { retryAfterSeconds } = details
     if (retryAfterSeconds !== undefined) void reply.header('retry-after', retryAfterSeconds)
+    if (otherwise?.(request, reply, details) === true) return
     await reply
       .code(details.status)
       .header('content-type', 'application/problem+json')

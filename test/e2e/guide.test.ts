@@ -21,7 +21,7 @@ beforeAll(async () => {
   endpoint = (await installation.start()).publicUrl
   key = (await installation.json<{ key: string }>('buy', '--plan', 'sq-standard', '--email', 'ada@example.com', '--username', 'guided')).key
   const page = await (await fetch(`${endpoint}/guide`)).text()
-  for (const [, id, code] of page.matchAll(/<code data-example="([^"]+)">([^<]*)<\/code>/g)) examples.set(id!, unescape(code!).replaceAll('pmb-v1-YOUR-KEY', key))
+  for (const [, id, code] of page.matchAll(/<code [^>]*data-example="([^"]+)">([^<]*)<\/code>/g)) examples.set(id!, unescape(code!).replaceAll('pmb-v1-YOUR-KEY', key))
 }, 90_000)
 
 /** As a browser shows and copies it. */

@@ -8,6 +8,7 @@ import type { Loop } from '../../controller/reconcile/loop.ts'
 import { createAdmin } from '../../controller/web/admin.ts'
 import { createSite } from '../../controller/web/site.ts'
 import type { StatusReader } from '../../controller/web/status-reader.ts'
+import { testPages } from '../support/pages.ts'
 
 const TOKEN = 'a-token-of-the-test'
 const log = pino({ level: 'silent' })
@@ -65,7 +66,7 @@ describe('the operations port', () => {
 describe('what is internal', () => {
   it('is not reached by a request from outside, however it writes the address', async () => {
     const reported: string[] = []
-    const site = createSite({ payments: { routes: [], poke: () => undefined, close: () => Promise.resolve() }, page: () => ({ plans: [], sandbox: false }), publicUrl: () => 'http://here', firstUse: (tenant) => void reported.push(tenant), log })
+    const site = createSite({ routes: [], pages: testPages().pages, firstUse: (tenant) => void reported.push(tenant), log })
     const port = await listen(site)
     const body = JSON.stringify({ tenant: 'user001', at: '2026-01-01T00:00:00Z' })
     const headers = { 'content-type': 'application/json' }

@@ -1,24 +1,22 @@
-/** The controller's public side: errors are problems, the page is plain, and what is internal stays so. */
-import type { FastifyPluginCallback } from 'fastify'
+/** The controller's public side: errors are problems, for people pages, and what is internal stays so. */
+import type { FastifyPluginAsync } from 'fastify'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Payments } from '../../controller/payments.ts'
 import { createSite } from '../../controller/web/site.ts'
+import { testPages } from '../support/pages.ts'
 
 function site() {
   const logged: object[] = []
   const uses: string[] = []
-  const routes: FastifyPluginCallback = (app, _options, done) => {
+  const routes: FastifyPluginAsync = async (app) => {
     app.get('/fails', () => {
       throw new Error('password is hunter2')
     })
     app.post('/takes', () => ({ taken: true }))
-    done()
   }
   const app = createSite({
-    payments: { routes: [routes] } as unknown as Payments,
-    page: () => ({ plans: [{ name: 'a', title: '<script>alert(1)</script>', price: '"free"', left: '' }], sandbox: true }),
-    publicUrl: () => 'https://sq.example/"<b>',
+    routes: [routes],
+    pages: testPages().pages,
     firstUse: (tenant, at) => void uses.push(`${tenant} ${at}`),
     log: pino({ level: 'error' }, { write: (line: string) => void logged.push(JSON.parse(line) as object) }),
   })
@@ -50,12 +48,21 @@ describe('errors', () => {
   })
 })
 
-describe('the first page', () => {
-  test('has no script, asks nobody else for anything, and shows what files hold as text', async () => {
-    const { headers, body } = await site().app.inject({ url: '/' })
-    expect(headers['content-security-policy']).toContain("default-src 'none'")
-    expect(body).not.toMatch(/<script|https?:\/\//)
-    expect(body).toContain('&#60;script&#62;')
+describe('what a browser asks for and does not get', () => {
+  test.each([
+    ['no such address', '/nowhere', 404, 'This page does not exist'],
+    ['a fault of ours', '/fails', 500, 'Something broke on our side'],
+  ])('is told as a page: %s', async (_name, url, status, words) => {
+    const answer = await site().app.inject({ url, headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } })
+    expect(answer.statusCode).toBe(status)
+    expect(answer.headers['content-type']).toBe('text/html; charset=utf-8')
+    expect(answer.body).toContain(words)
+    expect(answer.body).not.toContain('hunter2')
+  })
+
+  test('stays a problem where it asks an API', async () => {
+    const answer = await site().app.inject({ url: '/api/nowhere', headers: { accept: 'text/html' } })
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
   })
 })
 
@@ -87,15 +94,4 @@ describe('the report of a first use', () => {
     }
     expect(uses).toEqual([])
   })
-})
-
-test('the guide is linked from the first page, needs nothing from elsewhere, and takes its address as text', async () => {
-  const { app } = site()
-  expect((await app.inject('/')).body).toContain('href="/guide"')
-  const { body, headers } = await app.inject('/guide')
-  expect(headers['content-security-policy']).toBe("default-src 'none'; style-src 'unsafe-inline'")
-  expect(body).not.toMatch(/<script|<b>|src=|url\(/)
-  expect(body).toContain('https://sq.example/&#34;&#60;b&#62;')
-  expect([...body.matchAll(/<h([1-6])/g)].map(([, level]) => level).join('')).toBe('12222222')
-  for (const [, target] of body.matchAll(/href="#([^"]+)"/g)) expect(body).toContain(`id="${target}"`)
 })
