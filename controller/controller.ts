@@ -25,6 +25,7 @@ import { startMails } from './mails.ts'
 import type { Machine } from './machine.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startPayments, type Payments } from './payments.ts'
+import { createDedicatedPhexts } from './reconcile/dedicated-phexts.ts'
 import { createExecutor } from './reconcile/executor.ts'
 import { createFormerTenant, createLastApplied } from './reconcile/last-applied.ts'
 import { createLimitInForce } from './reconcile/limit-in-force.ts'
@@ -48,6 +49,7 @@ import { createTimeline } from './store/timeline.ts'
 import type { StripeConnection } from './stripe-connection.ts'
 import { createAdmin } from './web/admin.ts'
 import { composeSite } from './site-parts.ts'
+import { createPhextListing } from './web/phext-listing.ts'
 import { createSite } from './web/site.ts'
 import { createStatusReader, type Overview } from './web/status-reader.ts'
 
@@ -120,7 +122,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const accounts = createAccounts({ store: stores.durable, outbox: mails.outbox, publicUrl: () => publicUrl, now: machine.now, nowMs: () => performance.now(), log })
   const keys = composeKeys(installation, machine, log, () => late.gateway?.port)
   const parts = composeSite({ installation, stripe: options.stripe, publicUrl: () => publicUrl })
-  const site = await listenSite(settings.home, createSite({ routes: [...payments.routes, keys, ...parts.routes, ...accounts.routes, mails.routes], pages: parts.pages, firstUse: firstUse(deps), log }))
+  const site = await listenSite(settings.home, createSite({ routes: [...payments.routes, keys, ...parts.routes, ...accounts.routes, mails.routes, createPhextListing(createDedicatedPhexts(world, runtime), log)], pages: parts.pages, firstUse: firstUse(deps), log }))
   const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, workers: settings.gatewayWorkers, readCacheMb: settings.readCacheMb, trustedProxies: settings.trustedProxies, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
   // Customers and Stripe are served as soon as the gateway is up, which is a process of its own, and not only when a large repository is read.
   const read = source.sync().catch((err: unknown) => log.error({ err }, 'the repository cannot be taken in yet'))

@@ -1,7 +1,7 @@
 /**
- * `tenantry export TENANT`: everything that a tenant of a shared SQ has stored, as one archive, in every state of the account and after its
- * file is gone as long as the data is kept. Not counted as the customer's use. Asks the SQ that serves the tenant, phext by phext; reads the
- * folder where none does.
+ * `tenantry export TENANT`: everything that a tenant has stored in SQ, as one archive. Of a shared SQ in every state of the account and after
+ * its file is gone as long as the data is kept; of an SQ of its own while that runs. Not counted as the customer's use. Asks the SQ that serves
+ * the tenant, phext by phext; reads the folder where none does.
  */
 import { createReadStream, createWriteStream } from 'node:fs'
 import { access, readdir, rename, rm } from 'node:fs/promises'
@@ -11,10 +11,12 @@ import { pipeline } from 'node:stream/promises'
 import type { TenantId } from '../core/specs.ts'
 import { phextSizesIn } from '../gateway/phext-sizes.ts'
 import { createRouteReader } from '../gateway/route-reader.ts'
-import { routesFolder } from '../gateway/sockets.ts'
+import { routesFolder, webSocketPath } from '../gateway/sockets.ts'
 import type { Manifest } from '../gateway/transfer/archive.ts'
 import { writeArchive, type PhextSource } from '../gateway/transfer/archive-writer.ts'
+import { askPhexts } from '../gateway/transfer/phexts-asked.ts'
 import { createSpools, type OpenSpool } from '../gateway/transfer/spool.ts'
+import { speaksSq } from '../gateway/upstream-head.ts'
 import { settingsOf, UsageError, type Answer, type CliContext } from './context.ts'
 
 interface Place {
@@ -28,9 +30,12 @@ const UNREADABLE = 'Unable to open requested phext '
 
 export async function exportTenant(context: CliContext, tenant: string, options: { out?: string }): Promise<Answer> {
   const { home } = settingsOf(context)
+  const place = await placeOf(home, tenant)
   const folder = await folderOf(home, tenant)
+  if (folder === undefined && place === undefined) throw nothingOf(tenant, home)
   const file = path.resolve(context.folder, options.out ?? `${tenant}.tar`)
-  const source = sourceOf(folder, await placeOf(home, tenant), createSpools(path.join(routesFolder(home), 'spool')))
+  const listed = async (): Promise<Iterable<string>> => (folder === undefined ? await namesInContainer(home, tenant) : (await phextSizesIn(folder).list!()).phexts.keys())
+  const source = sourceOf(listed, folder, place, createSpools(path.join(routesFolder(home), 'spool')))
   const beside = `${file}.part`
   let manifest: Manifest | undefined
   let bytes = 0
@@ -49,13 +54,25 @@ export async function exportTenant(context: CliContext, tenant: string, options:
 }
 
 /** Of the shard that holds, or held, the tenant. */
-async function folderOf(home: string, tenant: string): Promise<string> {
+async function folderOf(home: string, tenant: string): Promise<string | undefined> {
   const shards = await readdir(path.join(home, 'sq')).catch(() => [])
   for (const shard of /^[a-z0-9-]+$/.test(tenant) ? shards : []) {
     const folder = path.join(home, 'sq', shard, 'data', tenant)
     if (await access(folder).then(() => true, () => false)) return folder
   }
-  throw new UsageError(`Nothing of ${JSON.stringify(tenant)} lies under ${path.join(home, 'sq')}. Only tenants of a shared SQ can be exported here; the data of other products is in the volumes of their containers.`)
+  return undefined
+}
+
+function nothingOf(tenant: string, home: string): UsageError {
+  return new UsageError(`Nothing of ${JSON.stringify(tenant)} lies under ${path.join(home, 'sq')}, and no SQ of its own is served. The data of an account that is not served, and of other products, is in the volumes of their containers.`)
+}
+
+/** The controller looks into the container. */
+async function namesInContainer(home: string, tenant: string): Promise<readonly string[]> {
+  const asked = await askPhexts(webSocketPath(home), tenant)
+  if (asked.kind === 'listed') return asked.names
+  if (asked.kind === 'unlisted') throw nothingOf(tenant, home)
+  throw new UsageError(`The phexts of ${JSON.stringify(tenant)} lie in a container that only a running controller can look into, and none answers, or it could not look. Start it with \`tenantry up\`, see its log, and try again.`)
 }
 
 /** Where the tenant is served now. */
@@ -65,16 +82,17 @@ async function placeOf(home: string, tenant: string): Promise<Place | undefined>
   await routes.start()
   const route = routes.table?.findTenant(tenant as TenantId)
   await routes.close()
-  return route?.state === 'active' && route.upstream !== undefined && route.instanceKey !== undefined ? { ...route.upstream, key: route.instanceKey } : undefined
+  return route?.state === 'active' && speaksSq(route.api) && route.upstream !== undefined && route.instanceKey !== undefined ? { ...route.upstream, key: route.instanceKey } : undefined
 }
 
-function sourceOf(folder: string, place: Place | undefined, openSpool: OpenSpool): PhextSource {
+function sourceOf(names: PhextSource['names'], folder: string | undefined, place: Place | undefined, openSpool: OpenSpool): PhextSource {
   return {
-    names: async () => (await phextSizesIn(folder).list!()).phexts.keys(),
+    names,
     async read(name, use) {
       const spool = await openSpool()
       try {
-        const pieces: AsyncIterable<Buffer> = (place && (await ask(place, name))) ?? createReadStream(path.join(folder, `${name}.phext`))
+        const pieces = (place && (await ask(place, name))) ?? (folder === undefined ? undefined : (createReadStream(path.join(folder, `${name}.phext`)) as AsyncIterable<Buffer>))
+        if (pieces === undefined) throw new Error('The container\'s SQ does not answer: try again when `tenantry status` says that it is ready')
         for await (const piece of pieces) await spool.write(piece)
         const text = spool.finish()
         if (text.bytes >= UNREADABLE.length && place !== undefined && (await text.at(0, UNREADABLE.length)).toString() === UNREADABLE) return { kind: 'unreadable', reason: 'it is not text' }

@@ -3,6 +3,7 @@
  * and ordered so that being killed between any two leaves nothing that the next run does not finish: the instance first, then
  * the route; when a tenant stops, the route first.
  */
+import { DEDICATED_DATA } from './dedicated-phexts.ts'
 import { tenantContainer, type ContainerSpec } from '../core/container.ts'
 import type { DesiredTenant } from '../core/desired.ts'
 import { ReconcileError } from '../core/outcome.ts'
@@ -22,7 +23,6 @@ const HEALTHY_WITHIN_MS = 15_000
 const LOOK_AGAIN_MS = 1_000
 const POLL_MS = 20
 const ASK_TIMEOUT_MS = 2_000
-const DEDICATED_DATA = '/data'
 
 /** `isChange`: something else is wanted than before, so what differs in a container is no drift. */
 export async function serve(deps: ReconcileDependencies, desired: DesiredTenant, product: Product, isChange: boolean): Promise<Served> {

@@ -38,8 +38,8 @@ export interface ContainerRuntime {
   remove(name: string, stopGraceSeconds: number): Promise<void>
   /** Removes the named volumes that were made for `name`: the audited, separate step. */
   destroyVolumes(name: string): Promise<void>
-  /** Runs a command inside; its exit code and output, at most 64 KiB. */
-  exec(name: string, command: readonly string[]): Promise<{ readonly exitCode: number; readonly output: string }>
+  /** Runs a command inside; its exit code and output, at most 64 KiB where no other bound is given. */
+  exec(name: string, command: readonly string[], mostBytes?: number): Promise<{ readonly exitCode: number; readonly output: string }>
   /** Calls back with a container's name when the engine says that something happened to it: a hint only. */
   watch(hint: (name: string) => void): () => void
 }

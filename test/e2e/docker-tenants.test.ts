@@ -47,6 +47,18 @@ describe.skipIf(!has('docker') || !has('sq') || !has('sshd'))('tenants with a co
       expect(inspect<object>(installation.named('sqd001'), '.NetworkSettings.Ports')).toMatchObject({ '1337/tcp': [{ HostIp: '127.0.0.1' }] })
     })
 
+    it('gives all that it has stored, to the customer and to the operator, by what its container says', async () => {
+      expect((await fetch(`${installation.run.localUrl}/api/v2/update?p=a%20b&c=2.1.1/1.1.1/1.1.1`, { method: 'POST', body: 'also kept', headers: { Authorization: `Bearer ${key}` } })).status).toBe(200)
+      const answer = await fetch(`${installation.run.localUrl}/api/v2/export`, { headers: { Authorization: `Bearer ${key}` } })
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/x-tar'])
+      const archive = Buffer.from(await answer.arrayBuffer()).toString()
+      const file = path.join(tempFolder('export'), 'sqd001.tar')
+      const told = await installation.json<{ phexts: number; failed: unknown[] }>('export', 'sqd001', '--out', file)
+      expect(told.failed).toEqual([])
+      expect(told.phexts).toBeGreaterThanOrEqual(2)
+      for (const tar of [archive, readFileSync(file, 'utf8')]) for (const text of ['phexts/a b.phext', 'also kept', 'kept', 'manifest.json']) expect(tar).toContain(text)
+    })
+
     it('a commit changes its limits, its plan, or the product: the container follows and the data stays', async () => {
       const before = engineId('sqd001')
       installation.clone.edit(sqd001, (text) => text.replace('  keys:', '  limits: { memoryMb: 300, cpus: 0.4 }\n  keys:'))

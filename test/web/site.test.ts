@@ -2,10 +2,11 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { createPhextListing } from '../../controller/web/phext-listing.ts'
 import { createSite } from '../../controller/web/site.ts'
 import { testPages } from '../support/pages.ts'
 
-function site() {
+function site(parts: readonly FastifyPluginAsync[] = []) {
   const logged: object[] = []
   const uses: string[] = []
   const routes: FastifyPluginAsync = async (app) => {
@@ -15,7 +16,7 @@ function site() {
     app.post('/takes', () => ({ taken: true }))
   }
   const app = createSite({
-    routes: [routes],
+    routes: [routes, ...parts],
     pages: testPages().pages,
     firstUse: (tenant, at) => void uses.push(`${tenant} ${at}`),
     log: pino({ level: 'error' }, { write: (line: string) => void logged.push(JSON.parse(line) as object) }),
@@ -94,4 +95,20 @@ describe('the report of a first use', () => {
     }
     expect(uses).toEqual([])
   })
+})
+
+test('which phexts a container has is told to the gateway and to nobody outside', async () => {
+  const asked: string[] = []
+  const { app } = site([
+    createPhextListing((tenant) => {
+      asked.push(tenant)
+      return Promise.resolve(tenant === 'sqd001' ? { kind: 'listed', names: ['notes'] } : { kind: 'none' })
+    }, pino({ level: 'silent' })),
+  ])
+  const url = '/internal/phexts/sqd001'
+  expect((await app.inject({ url })).json()).toEqual({ phexts: ['notes'] })
+  expect((await app.inject({ url: '/internal/phexts/user001' })).statusCode).toBe(404)
+  asked.length = 0
+  for (const outside of [url, '/%69nternal/phexts/sqd001', '//internal/phexts/sqd001']) expect((await app.inject({ url: outside, headers: { 'x-tenantry-public': '1' } })).statusCode).toBe(404)
+  expect(asked).toEqual([])
 })

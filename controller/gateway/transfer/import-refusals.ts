@@ -12,6 +12,13 @@ export const TRANSFER_REFUSALS = {
     detail: 'Only few run at a time, and one for an account. Nothing was done. Try again when it has ended.',
     retryAfterSeconds: 10,
   },
+  notListedNow: {
+    status: 503,
+    code: 'export-not-now',
+    title: 'The phexts of this instance cannot be listed now',
+    detail: 'What looks into an instance of your own is away for a moment; what is stored can be read and written as always. Try the export again.',
+    retryAfterSeconds: 10,
+  },
   notListed: {
     status: 501,
     code: 'export-not-supported',

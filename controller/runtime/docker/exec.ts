@@ -11,23 +11,23 @@ const POLL_MS = 20
 
 export interface ExecResult {
   readonly exitCode: number
-  /** Standard output and error as they came, cut at 64 KiB. */
+  /** Standard output and error as they came, cut where there is too much. */
   readonly output: string
 }
 
-export async function execIn(docker: Docker, container: Docker.Container, command: readonly string[]): Promise<ExecResult> {
+export async function execIn(docker: Docker, container: Docker.Container, command: readonly string[], mostBytes = OUTPUT_LIMIT): Promise<ExecResult> {
   const exec = await container.exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true })
   const stream = await exec.start({ hijack: false, stdin: false })
-  const output = await collect(docker, stream, command)
+  const output = await collect(docker, stream, command, mostBytes)
   return { exitCode: await exitCode(exec), output }
 }
 
-async function collect(docker: Docker, stream: NodeJS.ReadableStream & { destroy(error: Error): void }, command: readonly string[]): Promise<string> {
+async function collect(docker: Docker, stream: NodeJS.ReadableStream & { destroy(error: Error): void }, command: readonly string[], mostBytes: number): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
-      if (size < OUTPUT_LIMIT) chunks.push(chunk.subarray(0, OUTPUT_LIMIT - size))
+      if (size < mostBytes) chunks.push(chunk.subarray(0, mostBytes - size))
       size += chunk.length
       done()
     },

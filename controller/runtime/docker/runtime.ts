@@ -23,11 +23,11 @@ export function createDockerRuntime(engine: Engine): ContainerRuntime {
     inspect: (spec) => named(`inspecting container ${containerName(installation, spec.name)}`, inspectContainer(engine, spec)),
     remove: (name, stopGraceSeconds) => named(`removing container ${containerName(installation, name)}`, removeAll(engine, name, stopGraceSeconds)),
     destroyVolumes: (name) => named(`destroying volumes of ${containerName(installation, name)}`, destroyVolumes(engine, name)),
-    async exec(name, command) {
+    async exec(name, command, mostBytes) {
       const doing = `running ${command[0]} in ${containerName(installation, name)}`
       const found = await named(doing, findContainer(engine, name))
       if (found === undefined) throw new ReconcileError({ kind: 'transient' }, 'ContainerMissing', `${doing}: there is no such container`)
-      return named(doing, execIn(docker, docker.getContainer(found.Id), command))
+      return named(doing, execIn(docker, docker.getContainer(found.Id), command, mostBytes))
     },
     watch: (hint) => watchEngine(engine, hint),
   }

@@ -1,9 +1,10 @@
 /** Export and import between two tenants of a real SQ. */
 import { writeFileSync } from 'node:fs'
-import { request, type IncomingMessage } from 'node:http'
+import { createServer, request, type IncomingMessage } from 'node:http'
 import path from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { webSocketPath } from '../../../controller/gateway/sockets.ts'
 import { has } from '../../support/parts.ts'
 import { waitFor } from '../../support/wait.ts'
 import { startSqTenants, type SqTenants, type Who } from '../sq-tenants.ts'
@@ -39,6 +40,22 @@ async function update(tenants: SqTenants, who: Who, phext: string, at: string, t
 }
 
 const select = async (tenants: SqTenants, who: Who, phext: string, at: string): Promise<string> => (await tenants.ask(who, `/api/v2/select?p=${encodeURIComponent(phext)}&c=${at}`)).text()
+
+/** All but the manifest, which has the tenant and the time in it. */
+const phextsIn = (archive: Buffer): string => archive.subarray(0, archive.indexOf('manifest.json')).toString()
+
+/** Answers what it is told to, and remembers what it was asked. */
+async function startControlPlane(home: string, answer: () => { status: number; body: string }): Promise<string[]> {
+  const asked: string[] = []
+  const server = createServer((incoming, response) => {
+    asked.push(`${incoming.method} ${incoming.url}`)
+    const { status, body } = answer()
+    response.writeHead(status, { 'Content-Type': 'application/json' }).end(body)
+  })
+  await new Promise<void>((resolve) => server.listen(webSocketPath(home), resolve))
+  onTestFinished(() => void server.close())
+  return asked
+}
 
 /** Names that a phext can have. */
 const phextName = fc
@@ -205,13 +222,24 @@ describe.skipIf(!has('sq'))('export and import', () => {
     expect((await as(narrow, '/api/v2/import', { method: 'POST', body: archive as never })).status).toBe(403)
   })
 
-  it('take an archive into an instance that cannot be listed, and say that it cannot', async () => {
+  it('of an instance whose files are elsewhere go by the controller\'s list, and say where there is none', async () => {
     const tenants = await startSqTenants({ b: { storageMb: 10 } }, undefined, { b: { shard: undefined as never } })
     await update(tenants, 'a', 'notes', '1.1.1/1.1.1/1.1.2', 'x')
     expect(await importInto(tenants, 'b', await archiveOf(tenants, 'a'))).toMatchObject({ status: 200, imported: ['notes'] })
     expect(tenants.onDisk('b')).toEqual(tenants.onDisk('a'))
-    const answer = await tenants.ask('b', '/api/v2/export')
-    expect([answer.status, await answer.json()]).toEqual([501, expect.objectContaining({ code: 'export-not-supported' })])
+    const refused = async () => {
+      const answer = await tenants.ask('b', '/api/v2/export')
+      return [answer.status, ((await answer.json()) as { code: string }).code]
+    }
+    expect(await refused()).toEqual([503, 'export-not-now'])
+    let listing: { status: number; body: string } = { status: 404, body: '' }
+    const asked = await startControlPlane(tenants.home, () => listing)
+    expect(await refused()).toEqual([501, 'export-not-supported'])
+    listing = { status: 503, body: '' }
+    expect(await refused()).toEqual([503, 'export-not-now'])
+    listing = { status: 200, body: JSON.stringify({ phexts: ['notes'] }) }
+    expect(phextsIn(await archiveOf(tenants, 'b'))).toEqual(phextsIn(await archiveOf(tenants, 'a')))
+    expect(new Set(asked)).toEqual(new Set(['GET /internal/phexts/user002']))
   })
 
   it('never give one tenant what is another\'s', async () => {
