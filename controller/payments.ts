@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { Counter, type Registry } from 'prom-client'
 import type { Logger } from 'pino'
-import { createCheckoutRoutes } from '../hooks/stripe/checkout-routes.ts'
+import { createCheckout, type BeginPurchase } from '../hooks/stripe/checkout-routes.ts'
 import { createStripeClient } from '../hooks/stripe/client.ts'
 import { createStripeWebhook } from '../hooks/stripe/webhook.ts'
 import { createPurchaseWorker } from '../hooks/stripe/worker.ts'
@@ -18,6 +18,7 @@ import type { StripeConnection } from './stripe-connection.ts'
 export interface Payments {
   /** Webhook and checkout, for the public site. */
   readonly routes: readonly FastifyPluginAsync[]
+  readonly beginPurchase: BeginPurchase
   poke(reason: 'event' | 'tip'): void
   close(): Promise<void>
 }
@@ -64,7 +65,7 @@ export function startPayments({ installation, inbox, stripe: connection, machine
     log,
     count: (outcome) => webhooks.inc({ outcome }),
   })
-  const checkout = createCheckoutRoutes({
+  const checkout = createCheckout({
     stripe,
     catalog: () => installation.catalog,
     get publicUrl() {
@@ -74,5 +75,5 @@ export function startPayments({ installation, inbox, stripe: connection, machine
     now: machine.now,
     log,
   })
-  return { routes: [webhook, checkout], poke: worker.poke, close: worker.close }
+  return { routes: [webhook, checkout.routes], beginPurchase: checkout.begin, poke: worker.poke, close: worker.close }
 }

@@ -1,9 +1,10 @@
 /** The public routes around buying: start a checkout, and how many founder slots are claimed. Claimed numbers come from the repository alone. */
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import type { CatalogView } from '../../controller/core/catalog-view.ts'
 import type { Plan } from '../../controller/core/specs.ts'
 import { startCheckout, type CheckoutOptions } from './checkout.ts'
 import { createCheckoutLimit } from './checkout-limit.ts'
+import { addressOf } from '../../controller/web/client-network.ts'
 import { createProblemHandler, HttpProblem } from '../../controller/web/http-problem.ts'
 import type { Log } from './ports.ts'
 
@@ -19,15 +20,28 @@ const MAX_BODY_BYTES = 16 * 1024
 /** The product whose plan with slots is the founding offer. */
 const FOUNDING_PRODUCT = 'sq'
 
-export function createCheckoutRoutes(options: CheckoutOptions & { readonly log: Log }): FastifyPluginAsync {
+/** Starts a purchase for the client at an address, within its limit; `body` is what it sent. @throws HttpProblem as `startCheckout` */
+export type BeginPurchase = (address: string, body: unknown) => Promise<{ readonly url: string }>
+
+export interface Checkout {
+  readonly routes: FastifyPluginAsync
+  readonly begin: BeginPurchase
+}
+
+export function createCheckout(options: CheckoutOptions & { readonly log: Log }): Checkout {
   const limit = createCheckoutLimit(() => performance.now())
+  const begin: BeginPurchase = async (address, body) => {
+    limit.take(address)
+    return startCheckout(options, body)
+  }
+  return { begin, routes: createCheckoutRoutes(options, begin) }
+}
+
+function createCheckoutRoutes(options: CheckoutOptions & { readonly log: Log }, begin: BeginPurchase): FastifyPluginAsync {
   return async (parent) => {
     await parent.register(async (app) => {
       app.setErrorHandler(createProblemHandler(options.log))
-      app.post('/api/checkout', { bodyLimit: MAX_BODY_BYTES }, (request) => {
-        limit.take(addressOf(request))
-        return startCheckout(options, request.body)
-      })
+      app.post('/api/checkout', { bodyLimit: MAX_BODY_BYTES }, (request) => begin(addressOf(request), request.body))
       app.get('/api/founding-progress', async () => {
         const progress = foundingProgress(options.catalog())
         if (progress !== undefined) return progress
@@ -35,12 +49,6 @@ export function createCheckoutRoutes(options: CheckoutOptions & { readonly log: 
       })
     })
   }
-}
-
-/** As the gateway says, which lets nobody else say it. Without one, somebody asks who may use the socket. */
-function addressOf({ headers }: FastifyRequest): string {
-  const forwarded = headers['x-forwarded-for']
-  return typeof forwarded === 'string' ? forwarded : 'local'
 }
 
 /** Of the plan of product `sq` that has slots; the first by name where several have. */

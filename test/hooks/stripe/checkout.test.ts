@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import type Stripe from 'stripe'
 import { beforeAll, afterAll, describe, expect, it } from 'vitest'
 import type { Plan, Tenant, TenantId } from '../../../controller/core/specs.ts'
-import { createCheckoutRoutes, foundingProgress } from '../../../hooks/stripe/checkout-routes.ts'
+import { createCheckout, foundingProgress } from '../../../hooks/stripe/checkout-routes.ts'
 import { startCheckout } from '../../../hooks/stripe/checkout.ts'
 import { createStripeClient, parseApiBase, STRIPE_API_VERSION } from '../../../hooks/stripe/client.ts'
 import { fetchSessions } from '../../../hooks/stripe/session-fetch.ts'
@@ -29,7 +29,7 @@ async function openSite({ plans = [FOUNDER, STANDARD, FREE], priced = plans, ten
   const app = Fastify()
   closing.push(() => app.close())
   const options = { stripe, catalog: () => catalogOf({ plans }, tenants), publicUrl: 'http://localhost:8080', installation: 'inst-1', now: () => clock.now }
-  await app.register(createCheckoutRoutes({ ...options, log: createLogDouble() }))
+  await app.register(createCheckout({ ...options, log: createLogDouble() }).routes)
   const post = (body: unknown) => {
     const payload = typeof body === 'string' ? body : JSON.stringify(body)
     return app.inject({ method: 'POST', url: '/api/checkout', headers: { 'content-type': 'application/json' }, payload })
