@@ -29,6 +29,7 @@ export function expand(state: SandboxState, shown: object, whole: object, expans
 function expandPath(state: SandboxState, shown: object, whole: Fields, [name, ...rest]: readonly string[]): object {
   if (name === undefined) return shown
   const value = (shown as Fields)[name] ?? whole[name]
+  if (value === undefined && HIDDEN[String((shown as Fields)['object'])]?.includes(name)) return shown
   if (value === undefined) throw new StripeRefusal(400, `This property cannot be expanded (${name}).`, { param: 'expand' })
   return { ...shown, [name]: expanded(state, name, value, rest) }
 }

@@ -8,14 +8,14 @@ export function listObject<T>(data: readonly T[], url: string, hasMore = false) 
   return { object: 'list' as const, data, has_more: hasMore, url }
 }
 
-/** `object` is copied: an event tells how things stood. `before`: the former values of the fields that changed. */
+/** An event tells how things stood: objects are replaced when they change, never changed. `before`: the former values of the fields that changed. */
 export function eventObject(id: string, createdAt: number, type: string, object: object, before?: object) {
   return {
     id,
     object: 'event' as const,
     api_version: STRIPE_API_VERSION as string,
     created: createdAt,
-    data: { object: structuredClone(object) as { readonly id: string; readonly object: string }, ...(before !== undefined && { previous_attributes: structuredClone(before) }) },
+    data: { object: object as { readonly id: string; readonly object: string }, ...(before !== undefined && { previous_attributes: before }) },
     livemode: false,
     pending_webhooks: 1,
     request: { id: null, idempotency_key: null },

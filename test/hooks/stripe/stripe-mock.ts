@@ -17,3 +17,22 @@ export async function startStripeMock(): Promise<{ readonly url: string; readonl
     },
   }
 }
+
+export interface RecordedRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: string
+}
+
+/** Which of the requests the real interface would refuse for their form, and why. */
+export async function refusedByStripeMock(url: string, requests: readonly RecordedRequest[]): Promise<string[]> {
+  const refused = new Set<string>()
+  for (const { method, path, headers, body } of requests) {
+    const sent = Object.fromEntries(['content-type', 'stripe-version'].flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
+    const answer = await fetch(`${url}${path}`, { method, headers: { ...sent, authorization: 'Bearer sk_test_123' }, ...(body !== '' && method !== 'GET' && { body }) })
+    const text = await answer.text()
+    if (!answer.ok) refused.add(`${method} ${path}: ${(JSON.parse(text) as { error: { message: string } }).error.message}`)
+  }
+  return [...refused]
+}
