@@ -9,7 +9,11 @@ import { createPurchaseWorker } from '../hooks/stripe/worker.ts'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Machine } from './machine.ts'
 import type { Installation } from './installation.ts'
+import { createSpecParser, type SpecParser } from './specs/parse.ts'
+import { createTenantFiles } from './specs/tenant-files.ts'
 import { stringifyTenant } from './specs/write.ts'
+import { createBillingCases } from './store/billing-cases.ts'
+import { createCheckoutHolds } from './store/checkout-holds.ts'
 import { createHighestNumbers } from './store/highest-numbers.ts'
 import type { Inbox } from './store/inbox.ts'
 import { createTimeline } from './store/timeline.ts'
@@ -40,10 +44,16 @@ export function startPayments({ installation, inbox, stripe: connection, machine
   const webhooks = new Counter({ name: 'tenantry_webhooks_total', help: 'Webhooks answered, by outcome.', labelNames: ['outcome'], registers })
   const purchases = new Counter({ name: 'tenantry_purchase_attempts_total', help: 'Attempts to turn a payment into a tenant, by outcome.', labelNames: ['outcome', 'reason'], registers })
   const stripe = createStripeClient({ secretKey: connection.secretKey, ...(connection.apiBase !== undefined && { apiBase: connection.apiBase }) })
+  let parser: SpecParser | undefined
+  const files = createTenantFiles({ repository: installation.repository, catalog: installation.catalog, parser: () => (parser ??= createSpecParser()) })
+  const holds = createCheckoutHolds(stores.durable)
   const worker = createPurchaseWorker({
     inbox,
     stripe,
     writer: installation.writer,
+    files,
+    holds,
+    cases: createBillingCases(stores.durable),
     highestNumbers: createHighestNumbers(stores.durable),
     mark: createTimeline(stores.durable).mark,
     stringify: stringifyTenant,

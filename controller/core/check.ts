@@ -4,7 +4,7 @@
  */
 import type { CatalogView } from './catalog-view.ts'
 import { keyFindings } from './check-keys.ts'
-import { limitFindings, mergeLimits, missingReference, offersSsh } from './limits.ts'
+import { limitFindings, limitsOf, missingReference, offersSsh } from './limits.ts'
 import type { Finding } from './problem.ts'
 import type { ContainerRun, Plan, Platform, Product, SshProfile, Tenant, TenantId } from './specs.ts'
 import { sshKeyFault, sshKeyIdentity } from './ssh-public-key.ts'
@@ -83,7 +83,7 @@ function slotFindings({ spec }: Tenant, file: string, { plan, slotRank }: Tenant
 
 function tenantLimitFindings({ spec }: Tenant, file: string, { platform, product, plan }: TenantContext): Finding[] {
   if (spec.limits === undefined || plan === undefined) return []
-  const inForce = mergeLimits(plan.spec.limits, spec.limits)
+  const inForce = limitsOf(plan.spec.limits, spec)
   return limitFindings({ file, field: 'spec.limits', limits: spec.limits, inForce, fairUse: plan.spec.fairUse, bounds: platform?.spec.bounds, product })
 }
 
@@ -91,7 +91,7 @@ function sshFindings({ spec }: Tenant, file: string, { product, plan }: TenantCo
   const profiles = spec.profiles ?? []
   if (profiles.length === 0) return []
   if (product !== undefined && !offersSsh(product)) return [{ file, field: 'spec.profiles', message: `tenants of ${spec.product} have no SSH log-in`, fix: 'Remove the profiles.' }]
-  const limits = plan === undefined ? {} : mergeLimits(plan.spec.limits, spec.limits)
+  const limits = plan === undefined ? {} : limitsOf(plan.spec.limits, spec)
   const findings: Finding[] = []
   if (profiles.length > (limits.profiles ?? Infinity)) {
     findings.push({ file, field: 'spec.profiles', message: `there are ${profiles.length} profiles, and the limit is ${limits.profiles}`, fix: 'Remove profiles, or raise spec.limits.profiles.' })

@@ -3,7 +3,7 @@
  * telling when time alone would change the answer.
  */
 import { earliest, liveKeys, nextKeyChange } from './keys.ts'
-import { mergeLimits } from './limits.ts'
+import { limitsOf, timesQuantity } from './limits.ts'
 import { shardOf, type ShardName } from './placement.ts'
 import type { KeySpec, Limits, Plan, Product, SshProfile, Tenant, TenantId, TenantState, Timestamp } from './specs.ts'
 
@@ -17,7 +17,7 @@ export interface DesiredTenant {
   readonly state: TenantState
   readonly stateReason: string | undefined
   readonly limits: Limits
-  /** What limits that say `unlimited` stay under, as the plan states it. */
+  /** What limits that say `unlimited` stay under, as the plan states it for one unit, times those paid for. */
   readonly fairUse?: Limits
   /** Neither revoked nor expired. Known to the gateway in every state; known to SQ only while active. */
   readonly keys: readonly KeySpec[]
@@ -41,8 +41,8 @@ export function desireTenant(tenant: Tenant, product: Product, plan: Plan, now: 
     tier: plan.spec.tier,
     state: spec.state,
     stateReason: spec.stateReason,
-    limits: mergeLimits(plan.spec.limits, spec.limits),
-    ...(plan.spec.fairUse !== undefined && { fairUse: plan.spec.fairUse }),
+    limits: limitsOf(plan.spec.limits, spec),
+    ...(plan.spec.fairUse !== undefined && { fairUse: timesQuantity(plan.spec.fairUse, spec.billing?.quantity) }),
     keys: liveKeys(spec.keys, now),
     createdAt: createdAt(spec.keys),
     place: shard === undefined ? { kind: 'container' } : { kind: 'shard', shard: shard.name },

@@ -1,7 +1,7 @@
 /** Limits: what a tenant has when its plan and its own differences are laid together, and whether limits make sense. Pure. */
 import { suggest } from './closest.ts'
 import type { Finding } from './problem.ts'
-import type { LimitName, Limits, Platform, Product } from './specs.ts'
+import type { LimitName, Limits, Platform, Product, TenantSpec } from './specs.ts'
 
 /** The plan's limits with the tenant's own over them. The plan's object itself where nothing differs, so that equal tenants share it. */
 export function mergeLimits(plan: Limits, own: Limits | undefined): Limits {
@@ -10,6 +10,21 @@ export function mergeLimits(plan: Limits, own: Limits | undefined): Limits {
   if (!differs) return plan
   const set = Object.entries(own).filter(([, value]) => value !== undefined)
   return { ...plan, ...Object.fromEntries(set) }
+}
+
+/** What a buyer of several units has more of. The rest is about one request, one text or one profile, and stays as it is. */
+const COUNTED: readonly LimitName[] = ['storageMb', 'documents', 'workspaces', 'requestsPerSecond', 'burst', 'requestsPerDay', 'requestsPerMonth', 'memoryMb', 'cpus', 'profiles']
+
+/** The plan's limits for so many units that are paid for: amounts count so many times, `unlimited` stays. The plan's object itself for one. */
+export function timesQuantity(limits: Limits, quantity = 1): Limits {
+  if (quantity === 1) return limits
+  const counted = COUNTED.flatMap((name) => (typeof limits[name] === 'number' ? [[name, limits[name] * quantity] as const] : []))
+  return { ...limits, ...Object.fromEntries(counted) }
+}
+
+/** What a tenant has: its plan's limits, as often as it pays for them, with its own over them. An own limit is the whole of it and is not counted again. */
+export function limitsOf(plan: Limits, { limits, billing }: Pick<TenantSpec, 'limits' | 'billing'>): Limits {
+  return mergeLimits(timesQuantity(plan, billing?.quantity), limits)
 }
 
 export interface LimitCheck {

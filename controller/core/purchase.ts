@@ -3,8 +3,9 @@
  * repeatable: it is run again on a newer catalog whenever somebody else's push came first. Never oversells a plan, never gives
  * an id twice, never makes a second tenant for a session that has one. Does not read Stripe's objects: hooks/stripe/session.ts does.
  */
+import { billTenant, isByPerson, without, type BillingHoldReason, type BillingContext, type Subscription } from './billing.ts'
 import type { CatalogView } from './catalog-view.ts'
-import type { BillingInterval, KeySpec, Meter, Plan, Price, Product, Tenant, TenantId, Timestamp } from './specs.ts'
+import type { BillingInterval, BillingSpec, KeySpec, Meter, Plan, Price, Product, Tenant, TenantId, Timestamp } from './specs.ts'
 import { tenantId } from './tenant-id.ts'
 
 /** A Checkout session that is paid (or needs no payment) and carries Tenantry's metadata. */
@@ -20,9 +21,15 @@ export interface Purchase {
   readonly interval: BillingInterval
   /** What one unit costs in an interval, before promotion codes and tax. */
   readonly price: Price
+  /** Units; 1 where absent. */
+  readonly quantity?: number
+  /** The subscription as it stands now, where it was fetched. */
+  readonly standing?: Subscription
+  /** The tenant that is paid for, where there is one already: a trial that an agent began. */
+  readonly tenant?: TenantId
 }
 
-export type HoldReason = 'unknown-plan' | 'unknown-product' | 'price-differs' | 'slots-gone' | 'bad-email'
+export type HoldReason = BillingHoldReason | 'unknown-product' | 'price-differs' | 'bad-email' | 'unknown-tenant' | 'already-paid' | 'by-operator'
 
 export type PurchaseOutcome =
   /** The session has its tenant; nothing to write. */
@@ -36,6 +43,8 @@ export type PurchaseOutcome =
       readonly soldAs?: string
       readonly usernameWanted?: string
     }
+  /** A tenant that there was is paid for from now on: `tenant` as its file is to be. */
+  | { readonly kind: 'paid'; readonly tenant: Tenant; readonly soldAs?: string }
   /** A person must decide; `detail` says what was found, without personal data. */
   | { readonly kind: 'held'; readonly reason: HoldReason; readonly detail: string }
 
@@ -127,7 +136,10 @@ interface Batch {
   /** The next number of the product that nobody ever had. */
   nextNumber(product: Product): number
   isUsernameFree(product: string, username: string): boolean
-  take(purchase: Purchase, tenant: Tenant, number: number): void
+  /** `number` of a new tenant. */
+  take(purchase: Purchase, tenant: Tenant, number?: number): void
+  /** Whether another purchase of the batch pays for the tenant. */
+  isPaidFor(tenant: TenantId): boolean
 }
 
 function createBatch(catalog: CatalogView, inputs: PurchaseInputs): Batch {
@@ -135,6 +147,7 @@ function createBatch(catalog: CatalogView, inputs: PurchaseInputs): Batch {
   const slots = new Map<string, number>()
   const numbers = new Map<string, number>()
   const usernames = new Set<string>()
+  const paidFor = new Set<TenantId>()
   return {
     catalog,
     inputs,
@@ -142,6 +155,7 @@ function createBatch(catalog: CatalogView, inputs: PurchaseInputs): Batch {
       const bySubscription = subscription === undefined ? undefined : (byPayment.get(subscription) ?? catalog.tenantBySubscription(subscription))
       return byPayment.get(checkout) ?? catalog.tenantByCheckout(checkout) ?? inputs.servedBy(checkout) ?? bySubscription
     },
+    isPaidFor: (tenant) => paidFor.has(tenant),
     slotsTaken: (plan) => catalog.slotsTaken(plan) + (slots.get(plan) ?? 0),
     nextNumber(product) {
       const { name } = product.metadata
@@ -153,8 +167,10 @@ function createBatch(catalog: CatalogView, inputs: PurchaseInputs): Batch {
     take({ checkout, subscription }, { metadata, spec }, number) {
       byPayment.set(checkout, metadata.name)
       if (subscription !== undefined) byPayment.set(subscription, metadata.name)
-      slots.set(spec.plan, (slots.get(spec.plan) ?? 0) + 1)
-      numbers.set(spec.product, number)
+      const before = catalog.tenant(metadata.name)?.spec
+      if (before?.plan !== spec.plan || before.state === 'ended') slots.set(spec.plan, (slots.get(spec.plan) ?? 0) + 1)
+      if (number !== undefined) numbers.set(spec.product, number)
+      else paidFor.add(metadata.name)
       if (spec.owner.username !== undefined) usernames.add(`${spec.product}/${spec.owner.username}`)
     },
   }
@@ -167,6 +183,7 @@ function allocate(batch: Batch, purchase: Purchase, nonce: string | undefined): 
   if (nonce === undefined) throw new Error('allocatePurchases needs a nonce for each purchase')
   const asked = catalog.plan(purchase.plan)
   if (asked === undefined) return held('unknown-plan', `no plan ${purchase.plan} in the repository`)
+  if (purchase.tenant !== undefined) return payFor(batch, purchase, asked)
   const plan = planOnSale(asked, (name) => catalog.plan(name), (name) => batch.slotsTaken(name))
   const refusal = refuse(purchase, asked, plan)
   if (refusal !== undefined) return refusal
@@ -203,8 +220,7 @@ function provision(batch: Batch, purchase: Purchase, { product, plan, asked, non
   const number = batch.nextNumber(product)
   const username = freeUsername(batch, product.metadata.name, purchase.username)
   const key: KeySpec = { id: 'k1', nonce, ...(masterVersion === 1 ? {} : { master: masterVersion }), createdAt: now }
-  const { customer, subscription, checkout } = purchase
-  const tenant: Tenant = {
+  const tenant = billed(batch, purchase, {
     kind: 'Tenant',
     metadata: { name: tenantId(product, number) },
     spec: {
@@ -213,9 +229,9 @@ function provision(batch: Batch, purchase: Purchase, { product, plan, asked, non
       owner: { email: purchase.email, ...(username === undefined ? {} : { username }) },
       state: 'active',
       keys: [key],
-      billing: { ...(customer === undefined ? {} : { customer }), ...(subscription === undefined ? {} : { subscription }), checkout },
+      billing: billingOf(purchase, asked),
     },
-  }
+  })
   batch.take(purchase, tenant, number)
   return {
     kind: 'provision',
@@ -225,6 +241,48 @@ function provision(batch: Batch, purchase: Purchase, { product, plan, asked, non
     ...(plan === asked ? {} : { soldAs: asked.metadata.name }),
     ...(purchase.username === undefined || purchase.username === username ? {} : { usernameWanted: purchase.username }),
   }
+}
+
+function billingOf({ customer, subscription, checkout, interval, price, quantity }: Purchase, asked: Plan): BillingSpec {
+  return {
+    ...(customer !== undefined && { customer }),
+    ...(subscription !== undefined && { subscription }),
+    checkout,
+    paidPlan: asked.metadata.name,
+    interval,
+    ...(quantity !== undefined && { quantity }),
+    price,
+  }
+}
+
+/** With what the subscription says by now, which may be more than the session did: a trial's end, a cancellation. */
+function billed({ catalog, slotsTaken, inputs }: Batch, { standing }: Purchase, tenant: Tenant): Tenant {
+  if (standing === undefined) return tenant
+  const context: BillingContext = { plan: (name) => catalog.plan(name), slotsTaken, bounds: catalog.platform?.spec.bounds ?? {}, now: inputs.now }
+  return { ...tenant, spec: billTenant(tenant, standing, context).spec }
+}
+
+/** A tenant that there was gets its subscription: the trial is over, the buyer's address is where mail goes from now on. */
+function payFor(batch: Batch, purchase: Purchase, asked: Plan): PurchaseOutcome {
+  const { catalog } = batch
+  const tenant = catalog.tenant(purchase.tenant!)
+  if (tenant === undefined) return held('unknown-tenant', `the session pays for ${purchase.tenant!}, and there is no such tenant`)
+  const { metadata: { name }, spec } = tenant
+  const running = spec.billing?.subscription !== undefined && spec.state !== 'ended'
+  if (running || batch.isPaidFor(name)) return held('already-paid', `${name} is paid for by another subscription: one of the two is to be refunded`)
+  if (isByPerson(spec)) return held('by-operator', `${name} was ${spec.state} by a person; resume it, or refund the payment`)
+  if (asked.spec.product !== spec.product) return held('other-product', `${asked.metadata.name} is a plan of ${asked.spec.product}, and ${name} a tenant of ${spec.product}`)
+  const has = spec.plan === asked.metadata.name && spec.state !== 'ended'
+  const plan = has ? asked : planOnSale(asked, (other) => catalog.plan(other), (other) => batch.slotsTaken(other))
+  const refusal = refuse(purchase, asked, plan)
+  if (refusal !== undefined) return refusal
+  if (!isEmail(purchase.email)) return held('bad-email', 'the session has no e-mail address that a tenant file can hold')
+  const paid = billed(batch, purchase, {
+    ...tenant,
+    spec: { ...without(spec, 'trial', 'stateReason', 'stateBy', 'endedAt'), plan: plan!.metadata.name, owner: { ...spec.owner, email: purchase.email }, state: 'active', billing: billingOf(purchase, asked) },
+  })
+  batch.take(purchase, paid)
+  return { kind: 'paid', tenant: paid, ...(plan !== asked && { soldAs: asked.metadata.name }) }
 }
 
 /** The name as wanted, or the nearest that the schema allows and nobody has: `ada`, `ada-2`, `ada-3`. A paid purchase never fails over its name. */

@@ -334,6 +334,8 @@ export interface BillingSpec {
   readonly trialEndsAt?: Timestamp
   /** Cancelled, and runs until then. */
   readonly cancelAt?: Timestamp
+  /** The plan whose price Stripe charges: where it stays as it is, nobody changed the plan there, and `spec.plan` is the repository's to say. */
+  readonly paidPlan?: string
 }
 
 export interface SshProfile {

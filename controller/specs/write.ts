@@ -40,8 +40,8 @@ export function orderKey({ id, nonce, master, digest, name, parent, access, crea
 }
 
 /** As it stands in a file: its fields in their order. */
-export function orderBilling({ customer, subscription, checkout, interval, quantity, price, status, graceUntil, trialEndsAt, cancelAt }: BillingSpec): object {
-  return present({ customer, subscription, checkout, interval, quantity, price: price && { amount: price.amount, currency: price.currency }, status, graceUntil, trialEndsAt, cancelAt })
+export function orderBilling({ customer, subscription, checkout, paidPlan, interval, quantity, price, status, graceUntil, trialEndsAt, cancelAt }: BillingSpec): object {
+  return present({ customer, subscription, checkout, paidPlan, interval, quantity, price: price && { amount: price.amount, currency: price.currency }, status, graceUntil, trialEndsAt, cancelAt })
 }
 
 function orderAccess({ readOnly, phexts, requestsPerSecond, requests }: KeyAccess): object {

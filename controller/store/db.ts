@@ -171,6 +171,48 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX agent_signups_network ON agent_signups (network, at);
   CREATE INDEX agent_signups_at ON agent_signups (at);
   `,
+  `
+  -- Slots and user names of Checkout sessions that are open: held before the session is made, so that nothing is sold twice.
+  CREATE TABLE checkout_holds (
+    hold TEXT PRIMARY KEY,          -- random
+    request TEXT NOT NULL UNIQUE,   -- digest of what was asked for: the same twice is one hold
+    session TEXT UNIQUE,            -- absent until Stripe has made it
+    plan TEXT NOT NULL,
+    product TEXT NOT NULL,
+    username TEXT,
+    buyer TEXT NOT NULL,            -- digest of the e-mail address
+    takes_slot INTEGER NOT NULL,
+    expires_at TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX checkout_holds_plan ON checkout_holds (plan);
+
+  -- Refunds and disputes, which end nothing by themselves: a person looks and says done.
+  CREATE TABLE billing_cases (
+    id TEXT PRIMARY KEY,            -- Stripe's, of the charge or the dispute
+    kind TEXT NOT NULL CHECK (kind IN ('refund', 'dispute')),
+    tenant TEXT,
+    amount INTEGER NOT NULL,        -- in the currency's smallest unit
+    currency TEXT NOT NULL,
+    status TEXT NOT NULL,
+    since TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    settled_at TEXT,
+    settled_by TEXT
+  ) STRICT, WITHOUT ROWID;
+
+  -- What the last comparison with Stripe left different, and since when.
+  CREATE TABLE billing_differences (
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,          -- Stripe's id of the subscription or session
+    tenant TEXT,
+    detail TEXT NOT NULL,
+    stops INTEGER NOT NULL,         -- 1 where putting it right would stop the tenant
+    since TEXT NOT NULL,
+    seen_at TEXT NOT NULL,
+    approved_by TEXT,               -- a person lets it through above the limit
+    PRIMARY KEY (kind, subject)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 export type Store = DatabaseSync

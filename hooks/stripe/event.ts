@@ -1,21 +1,44 @@
-/** A verified webhook body as a typed value: the few fields that Tenantry reads, which are alike in every API version. */
+/**
+ * A verified webhook body as a typed value: the ids that Tenantry acts on, and nothing else, since everything but an id may be old
+ * news by the time it is read. They are found in the shapes of every API version, whichever the endpoint was made with.
+ */
 
 export interface StripeEventHead {
   readonly id: string
   readonly type: string
-  /** The id of the object that the event is about; null where it has none. */
+  /** The id of the object to look at: for an invoice, its subscription. Null where there is none. */
   readonly object: string | null
 }
 
-/** What the purchase worker acts on; everything else is noted and left alone. */
-export const PURCHASE_EVENTS: ReadonlySet<string> = new Set(['checkout.session.completed', 'checkout.session.async_payment_succeeded'])
+/** What an event makes Tenantry look at. */
+export type EventWork = 'session' | 'subscription' | 'charge' | 'dispute'
+
+const WORK: Readonly<Record<string, EventWork>> = {
+  'checkout.session.completed': 'session',
+  'checkout.session.async_payment_succeeded': 'session',
+  'checkout.session.async_payment_failed': 'session',
+  'checkout.session.expired': 'session',
+  'invoice.paid': 'subscription',
+  'invoice.payment_failed': 'subscription',
+  'charge.refunded': 'charge',
+}
+
+/** Every event of these kinds, also those that Stripe adds later. */
+const WORK_BY_BEGINNING: readonly (readonly [string, EventWork])[] = [
+  ['customer.subscription.', 'subscription'],
+  ['charge.dispute.', 'dispute'],
+]
+
+/** Undefined where nothing is done with events of the type. */
+export function workOf(type: string): EventWork | undefined {
+  return Object.hasOwn(WORK, type) ? WORK[type] : WORK_BY_BEGINNING.find(([beginning]) => type.startsWith(beginning))?.[1]
+}
 
 /** What Tenantry asks Stripe to send: the webhook endpoint is made with exactly these. */
 export const HANDLED_EVENTS: readonly string[] = [
-  ...PURCHASE_EVENTS,
-  ...['checkout.session.async_payment_failed', 'checkout.session.expired'],
+  ...Object.keys(WORK),
   ...['customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted', 'customer.subscription.paused', 'customer.subscription.resumed', 'customer.subscription.trial_will_end'],
-  ...['invoice.paid', 'invoice.payment_failed', 'charge.refunded', 'charge.dispute.created'],
+  ...['charge.dispute.created', 'charge.dispute.closed'],
 ]
 
 const EVENT_ID = /^evt_[A-Za-z0-9_]{1,250}$/
@@ -28,13 +51,21 @@ export function parseEvent(body: string): StripeEventHead | undefined {
   if (!isRecord(event)) return undefined
   const { id, type } = event
   if (typeof id !== 'string' || !EVENT_ID.test(id) || typeof type !== 'string' || !TYPE.test(type)) return undefined
-  return { id, type, object: objectId(event) }
+  const data = isRecord(event['data']) ? event['data'] : {}
+  const object = isRecord(data['object']) ? data['object'] : {}
+  return { id, type, object: type.startsWith('invoice.') ? subscriptionOf(object) : idOf(object) }
 }
 
-function objectId(event: Readonly<Record<string, unknown>>): string | null {
-  const data = event['data']
-  const object = isRecord(data) ? data['object'] : undefined
-  const id = isRecord(object) ? object['id'] : undefined
+/** It moved from `invoice.subscription` to `invoice.parent.subscription_details.subscription`. */
+function subscriptionOf(invoice: Readonly<Record<string, unknown>>): string | null {
+  const parent = isRecord(invoice['parent']) ? invoice['parent'] : {}
+  const details = isRecord(parent['subscription_details']) ? parent['subscription_details'] : {}
+  return idOf(details['subscription']) ?? idOf(invoice['subscription'])
+}
+
+/** Of an id, or of an object that has one. */
+function idOf(value: unknown): string | null {
+  const id = isRecord(value) ? value['id'] : value
   return typeof id === 'string' && OBJECT_ID.test(id) ? id : null
 }
 

@@ -3,7 +3,12 @@ import type { CatalogView } from '../../controller/core/catalog-view.ts'
 import type { CommitId } from '../../controller/core/specs.ts'
 import type { CommitRequest } from '../../controller/git/port.ts'
 
-export type Decide<T> = (catalog: CatalogView) => { readonly commit?: CommitRequest; readonly result: T }
+interface Decision<T> {
+  readonly commit?: CommitRequest
+  readonly result: T
+}
+
+export type Decide<T> = (catalog: CatalogView) => Decision<T> | Promise<Decision<T>>
 
 export interface RepositoryWriter {
   /**

@@ -5,7 +5,7 @@
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type Stripe from 'stripe'
 import type { Inbox } from '../../controller/store/inbox.ts'
-import { parseEvent, PURCHASE_EVENTS, type StripeEventHead } from './event.ts'
+import { parseEvent, workOf, type StripeEventHead } from './event.ts'
 import { createProblemHandler, HttpProblem, statusOf } from '../../controller/web/http-problem.ts'
 import type { Log } from './ports.ts'
 
@@ -59,7 +59,7 @@ async function receive(options: StripeWebhookOptions, request: FastifyRequest): 
   verify(options, raw, request.headers['stripe-signature'], receivedAt)
   const body = raw.toString('utf8')
   const event = readEvent(body)
-  const isWork = PURCHASE_EVENTS.has(event.type) && event.object !== null
+  const isWork = workOf(event.type) !== undefined && event.object !== null
   const stored = await store(options.inbox, {
     ...event,
     body: isWork ? body : '',

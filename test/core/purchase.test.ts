@@ -43,7 +43,7 @@ describe('a purchase', () => {
           owner: { email: 'buyer1@example.com', username: 'ada' },
           state: 'active',
           keys: [{ id: 'k1', nonce: '0'.repeat(32), createdAt: NOW }],
-          billing: { customer: 'cus_1', subscription: 'sub_1', checkout: 'cs_1' },
+          billing: { customer: 'cus_1', subscription: 'sub_1', checkout: 'cs_1', paidPlan: 'sq-founder', interval: 'month', price: MONTH },
         },
       },
     })

@@ -27,6 +27,7 @@ const device = fc.record({ name: text, publicKey: text, addedAt: optional(time) 
 const billing = fc.record({
   customer: fc.constant('cus_1e5'),
   subscription: optional(fc.constant('sub_X')),
+  paidPlan: optional(fc.constantFrom('sq-founder', 'null')),
   checkout: optional(fc.constant('cs_test_0x1')),
   interval: optional(fc.constantFrom('month', 'year')),
   quantity: optional(fc.integer({ min: 2, max: 1000 })),

@@ -5,7 +5,7 @@ import type { Plan, Tenant, TenantId } from '../../../controller/core/specs.ts'
 import { createCheckout, foundingProgress } from '../../../hooks/stripe/checkout-routes.ts'
 import { startCheckout } from '../../../hooks/stripe/checkout.ts'
 import { createStripeClient, parseApiBase, STRIPE_API_VERSION } from '../../../hooks/stripe/client.ts'
-import { fetchSessions } from '../../../hooks/stripe/session-fetch.ts'
+import { fetchSessions } from '../../../hooks/stripe/fetch.ts'
 import { METADATA } from '../../../hooks/stripe/session.ts'
 import { has } from '../../support/parts.ts'
 import { closing, openDouble, SECRET_KEY } from '../../sandbox/shop.ts'
@@ -170,9 +170,9 @@ describe.skipIf(!has('stripe-mock'))('checked by the real stripe-mock', () => {
 
   it('fetching a session with what the worker expands is a request that Stripe takes', async () => {
     const answers = await fetchSessions(stripe, ['cs_test_1', 'cs_test_2', 'cs_test_1'])
-    expect([...answers].map(([id, answer]) => [id, answer.kind]).sort()).toEqual([['cs_test_1', 'session'], ['cs_test_2', 'session']])
+    expect([...answers].map(([id, answer]) => [id, answer.kind]).sort()).toEqual([['cs_test_1', 'found'], ['cs_test_2', 'found']])
     const first = answers.get('cs_test_1')
-    expect(first?.kind === 'session' && [typeof first.session.subscription, first.session.line_items?.data.length]).toEqual(['object', 1])
+    expect(first?.kind === 'found' && [typeof first.value.subscription, first.value.line_items?.data.length]).toEqual(['object', 1])
   })
 
   it('the pinned version is the one of the package', async () => {

@@ -3,8 +3,9 @@ import type { CatalogView } from '../../../controller/core/catalog-view.ts'
 import { tenantPath } from '../../../controller/core/purchase.ts'
 import type { CommitId, Plan, Product, Tenant, TenantId } from '../../../controller/core/specs.ts'
 import { parseTenantNumber } from '../../../controller/core/tenant-id.ts'
+import type { TenantFiles } from '../../../controller/specs/tenant-files.ts'
 import type { CommitRequest } from '../../../controller/git/port.ts'
-import type { RepositoryWriter } from '../../../hooks/stripe/ports.ts'
+import type { Decide, RepositoryWriter } from '../../../hooks/stripe/ports.ts'
 
 export const SQ: Product = {
   kind: 'Product',
@@ -53,6 +54,7 @@ export interface RepositoryDouble {
   readonly tenants: readonly Tenant[]
   readonly commits: readonly CommitRequest[]
   readonly writer: RepositoryWriter
+  readonly files: TenantFiles
   plans: readonly Plan[]
   /** Called between deciding and committing: may throw, or put a commit of somebody else first by returning 'refused'. */
   beforePush: () => 'go' | 'refused'
@@ -81,6 +83,7 @@ export function createRepositoryDouble(): RepositoryDouble {
     remove(id) {
       for (const [path, tenant] of files) if (tenant.metadata.name === id) files.delete(path)
     },
+    files: { edited: (tenant) => Promise.resolve({ path: tenantPath(SQ, parseTenantNumber(SQ, tenant.metadata.name)!), text: stringify(tenant) }) },
     writer: {
       write(decide) {
         const result = last.catch(() => undefined).then(() => writeOnce(decide))
@@ -90,15 +93,17 @@ export function createRepositoryDouble(): RepositoryDouble {
     },
   }
 
-  async function writeOnce<T>(decide: (catalog: CatalogView) => { readonly commit?: CommitRequest; readonly result: T }): Promise<{ revision?: CommitId; result: T }> {
+  async function writeOnce<T>(decide: Decide<T>): Promise<{ revision?: CommitId; result: T }> {
     for (;;) {
       await Promise.resolve()
-      const { commit, result } = decide(repository.catalog())
+      const { commit, result } = await decide(repository.catalog())
       if (commit === undefined) return { result }
       if (repository.beforePush() === 'refused') continue
       for (const { path, text } of commit.files) {
-        if (files.has(path)) throw new Error(`${path} exists already`)
-        files.set(path, JSON.parse(text!) as Tenant)
+        const tenant = JSON.parse(text!) as Tenant
+        // An edit keeps the keys; anything else would be a second tenant under an id that was given.
+        if (files.has(path) && JSON.stringify(files.get(path)!.spec.keys) !== JSON.stringify(tenant.spec.keys)) throw new Error(`${path} exists already`)
+        files.set(path, tenant)
       }
       commits.push(commit)
       repository.afterPush()

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import type Stripe from 'stripe'
 import { describe, expect, it } from 'vitest'
 import { openStore } from '../../../controller/store/db.ts'
+import { createBillingCases } from '../../../controller/store/billing-cases.ts'
+import { createCheckoutHolds } from '../../../controller/store/checkout-holds.ts'
 import { createHighestNumbers } from '../../../controller/store/highest-numbers.ts'
 import { createInbox, type Inbox, type Settlement } from '../../../controller/store/inbox.ts'
 import { createTimeline } from '../../../controller/store/timeline.ts'
@@ -63,6 +65,9 @@ async function openShop({ plans = [FOUNDER, STANDARD], faults }: { plans?: Repos
     inbox,
     stripe,
     writer: repository.writer,
+    files: repository.files,
+    holds: createCheckoutHolds(db),
+    cases: createBillingCases(db),
     highestNumbers: createHighestNumbers(db),
     mark: timeline.mark,
     stringify,
@@ -343,7 +348,7 @@ function mortal(options: Shop['options'], repository: RepositoryDouble, at: numb
     died: () => dead,
     options: {
       ...options,
-      stripe: { checkout: { sessions } } as unknown as Pick<Stripe, 'checkout'>,
+      stripe: { checkout: { sessions } } as unknown as Stripe,
       writer: { write: (decide: Parameters<RepositoryDouble['writer']['write']>[0]) => step(() => options.writer.write((catalog) => step(() => decide(catalog)))) } as RepositoryDouble['writer'],
       highestNumbers: { get: (product: string) => step(() => highestNumbers.get(product)), raise: (product: string, n: number) => step(() => highestNumbers.raise(product, n)) },
       inbox: { ...inbox, settle: (...args: Parameters<Inbox['settle']>) => step(() => inbox.settle(...args)) },
