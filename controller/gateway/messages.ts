@@ -31,6 +31,8 @@ export interface RoutesRead {
 export interface Questions {
   /** Of all workers, up to this instant. */
   readonly usage: { readonly asked: UsageAsked; readonly answer: UsageFigures }
+  /** Whether an export or import of the tenant may begin: one at a time, whichever worker it came to. */
+  readonly transfer: { readonly asked: { readonly tenant: string }; readonly answer: boolean }
   readonly reserve: { readonly asked: StorageAsked; readonly answer: StorageAnswer }
 }
 
@@ -64,6 +66,7 @@ export type FromWorker =
   | { readonly kind: 'logged'; readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly fields: unknown; readonly message: string | undefined }
   | { readonly kind: 'first-use'; readonly tenant: string }
   | { readonly kind: 'settled'; readonly reservation: number; readonly settlement: Settlement; readonly addedBytes: number }
+  | { readonly kind: 'transfer-ended'; readonly tenant: string }
   | { readonly kind: 'exported'; readonly place: StoragePlace; readonly phext: string }
   | { readonly kind: 'asked'; readonly number: number; readonly name: QuestionName; readonly asked: Asked<QuestionName> }
   | { readonly kind: 'drained' }

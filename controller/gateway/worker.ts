@@ -37,6 +37,7 @@ import { createStorageGuard } from './storage-guard.ts'
 import { createTallies } from './tallies.ts'
 import { createPhextNames } from './transfer/phext-names.ts'
 import { createSpools } from './transfer/spool.ts'
+import { createTransferTurn } from './transfer/transfers.ts'
 import { createPatience } from './transfer/upload.ts'
 import { createTarpit, type Tarpit } from './tarpit.ts'
 import { createTokens } from './tokens.ts'
@@ -156,7 +157,7 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const turns = createTurns({ perTurn: settings.requestsPerTurn, longestLine: settings.queuePerTenant, nextTurn: setImmediate })
   const dataPath = createDataPath({
     ...{ routes, forward, budget, firstUse, metrics, settings, allowance, clearance, metering, tarpit, turns, controlPlane, log, now },
-    ...{ caller, byName: createNamedPassage({ names, caller, expect: reads.expect }), named: createNamedCall({ names, caller }), hasPhext, version: plan.version, names: createPhextNames(home), openSpool: createSpools(path.join(routesFolder(home), 'spool')), patience },
+    ...{ caller, byName: createNamedPassage({ names, caller, expect: reads.expect }), named: createNamedCall({ names, caller }), hasPhext, version: plan.version, names: createPhextNames(home), turn: createTransferTurn(line), openSpool: createSpools(path.join(routesFolder(home), 'spool')), patience },
     reads,
     identify: createIdentify({ tokens: createTokens({ now, log }), failedAttempts: createFailedAttempts(buffers.failedAttempts, plan.salt, steadyMs) }),
     async usageReport(entry) {

@@ -24,7 +24,7 @@ export interface SqTenants extends Fixture {
   narrowKey(who: Who, access: KeyAccess): Promise<string>
 }
 
-export async function startSqTenants(limits: Partial<Record<Who, Limits>> = {}, home = tempFolder('tenants'), routes: Partial<Record<Who, RouteOptions>> = {}): Promise<SqTenants> {
+export async function startSqTenants(limits: Partial<Record<Who, Limits>> = {}, home = tempFolder('tenants'), routes: Partial<Record<Who, RouteOptions>> = {}, workers = 0): Promise<SqTenants> {
   const shard = shardName('sq', 0)
   const folders = shardFolders(home)
   const keys = { a: makeKey(), b: makeKey() }
@@ -36,7 +36,7 @@ export async function startSqTenants(limits: Partial<Record<Who, Limits>> = {}, 
   onTestFinished(() => sq.stop())
   const place = { upstream: { host: '127.0.0.1', port: sq.port }, shard }
   const routeOf = (who: Who, more: RouteOptions = {}) => routeFor(names[who], keys[who], { ...place, limits: limits[who] ?? {}, ...routes[who], ...more })
-  const fixture = await startFixture([routeOf('a'), routeOf('b')], {}, home)
+  const fixture = await startFixture([routeOf('a'), routeOf('b')], {}, home, undefined, undefined, workers)
   return {
     ...fixture,
     keys,

@@ -19,9 +19,9 @@ import { createCrew, seatHere, seatInThread, type Crew, type Member, type Seat }
 import { createFirstUseReports } from './first-use-reports.ts'
 import { createLanes, laneCount } from './lanes.ts'
 import { createLedger, type Ledger } from './ledger.ts'
-import { createMembers } from './members.ts'
+import { createMembers, type KnownMember, type Members } from './members.ts'
 import { createMetricsText, type GatewayGauges } from './metrics-text.ts'
-import { createStorageBooks, type Reservations, type StorageBooks } from './storage-books.ts'
+import { createStorageBooks, type StorageBooks } from './storage-books.ts'
 import { figuresByDay, figuresByKey, figuresByMonth } from './usage-figures.ts'
 
 export interface CoordinatorOptions extends Omit<GatewayOptions, 'settings' | 'host' | 'port'> {
@@ -56,7 +56,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const books = createStorageBooks({ home, usage, ledger, steadyMs, log })
   books.start()
   const firstUse = createFirstUseReports({ socketPath: webSocketPath(home), now, log })
-  const answers = createAnswers({ usage, ledger, books, crew })
+  const answers = createAnswers({ usage, ledger, books, crew, members })
 
   function take(member: Member, message: FromWorker): void {
     switch (message.kind) {
@@ -71,6 +71,8 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
         return firstUse.succeeded(message.tenant)
       case 'settled':
         return members.of(member.number).reservations.settle(message.reservation, message.settlement, message.addedBytes)
+      case 'transfer-ended':
+        return void members.of(member.number).transfers.delete(message.tenant)
       case 'exported':
         return books.exported(message.place, message.phext)
       case 'asked':
@@ -85,7 +87,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
 
   async function answer(member: Member, { number, name, asked }: Extract<FromWorker, { kind: 'asked' }>): Promise<void> {
     try {
-      member.post({ kind: 'answered', number, answer: await answers[name](asked as never, members.of(member.number).reservations) })
+      member.post({ kind: 'answered', number, answer: await answers[name](asked as never, members.of(member.number)) })
     } catch (error) {
       member.post({ kind: 'not-answered', number, message: (error as Error).message })
     }
@@ -140,16 +142,28 @@ function createGauges({ crew, ledger, books, latest }: GaugeSources): GatewayGau
   }
 }
 
-type Answers = { [Name in QuestionName]: (asked: Asked<Name>, reservations: Reservations) => Promise<Answer<Name>> }
+type Answers = { [Name in QuestionName]: (asked: Asked<Name>, member: KnownMember) => Promise<Answer<Name>> }
 
-function createAnswers({ usage, ledger, books, crew }: { readonly usage: Usage; readonly ledger: Ledger; readonly books: StorageBooks; readonly crew: Crew }): Answers {
+interface AnswerParts {
+  readonly usage: Usage
+  readonly ledger: Ledger
+  readonly books: StorageBooks
+  readonly crew: Crew
+  readonly members: Members
+}
+
+function createAnswers({ usage, ledger, books, crew, members }: AnswerParts): Answers {
   async function figures(asked: UsageAsked): Promise<UsageFigures> {
     const storedBytes = await books.usedBytes(asked.place)
     await crew.allPosted()
     const pending = ledger.pending(asked.tenant as TenantId)
     return { storedBytes, keys: figuresByKey(usage, asked, pending), history: figuresByDay(usage, asked, pending), months: figuresByMonth(usage, asked, pending) }
   }
-  return { usage: figures, reserve: (asked, reservations) => books.reserve(asked, reservations) }
+  return {
+    usage: figures,
+    transfer: ({ tenant }, member) => Promise.resolve(members.beginTransfer(member, tenant)),
+    reserve: (asked, { reservations }) => books.reserve(asked, reservations),
+  }
 }
 
 /** A file that cannot be read through must not keep the gateway from serving: then quotas begin anew. */

@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http'
 import { LARGEST_PHEXT_BYTES } from '../../core/growth.ts'
 import type { Incoming } from '../data-path.ts'
 import type { Log } from '../log.ts'
+import type { Line } from '../messages.ts'
 import type { AdmitOwn, OwnRequest } from '../own-request.ts'
 import type { Granted, Refuse } from '../passage.ts'
 import { CORS_ORIGIN, REFUSALS, type Refusal } from '../refusal.ts'
@@ -27,10 +28,18 @@ export interface TransferParts {
   readonly refuse: Refuse
   readonly caller: SqCaller
   readonly names: PhextNames
+  readonly turn: TransferTurn
   readonly openSpool: OpenSpool
   readonly patience: Patience
   readonly now: () => Date
   readonly log: Log
+}
+
+/** One at a time for each tenant, over all workers. */
+export interface TransferTurn {
+  /** False where another is under way. */
+  begin(tenant: string): Promise<boolean>
+  end(tenant: string): void
 }
 
 export interface Transfers {
@@ -41,30 +50,52 @@ export interface Transfers {
 const AT_ONCE = 8
 
 export function createTransfers(parts: TransferParts): Transfers {
-  const { refuse, log } = parts
-  const busy = new Set<string>()
+  const { refuse, log, turn } = parts
+  let underWay = 0
+
+  function transfer(incoming: Incoming, access: Granted, exporting: boolean): Promise<void> {
+    const own = parts.admitOwn(incoming, access)
+    if (own === undefined) return Promise.resolve()
+    const { requestId, response } = incoming
+    const stop = new AbortController()
+    response.on('close', () => stop.abort())
+    const store = createPhextStore({ ...parts, access, requestId, signal: stop.signal })
+    return (exporting ? exportTo(parts, own, store, stop.signal) : importFrom(parts, own, store)).catch((error: unknown) => {
+      if (!stop.signal.aborted) log.error({ err: error, requestId, tenant: access.entry.route.tenant }, exporting ? 'an export failed' : 'an import failed')
+      fail(own, response)
+    })
+  }
+
+  async function inTurn(tenant: string, work: () => Promise<void>, busy: () => void): Promise<void> {
+    if (underWay >= AT_ONCE) return busy()
+    underWay++
+    try {
+      if (!(await turn.begin(tenant))) return busy()
+      await work().finally(() => turn.end(tenant))
+    } finally {
+      underWay--
+    }
+  }
 
   return {
     handle(incoming, access) {
-      const { request, target, requestId } = incoming
-      const { tenant } = access.entry.route
+      const { request, response, target, requestId } = incoming
+      const { entry } = access
       const exporting = target.path === EXPORT_PATH
-      if (request.method !== (exporting ? 'GET' : 'POST')) return refuse(incoming, exporting ? TRANSFER_REFUSALS.exportByGet : TRANSFER_REFUSALS.importByPost, access.entry)
-      if (busy.has(tenant) || busy.size >= AT_ONCE) return refuse(incoming, TRANSFER_REFUSALS.busy, access.entry)
-      const own = parts.admitOwn(incoming, access)
-      if (own === undefined) return
-      busy.add(tenant)
-      const stop = new AbortController()
-      incoming.response.on('close', () => stop.abort())
-      const store = createPhextStore({ ...parts, access, requestId, signal: stop.signal })
-      const work = exporting ? exportTo(parts, own, store, stop.signal) : importFrom(parts, own, store)
-      work
-        .catch((error: unknown) => {
-          if (!stop.signal.aborted) log.error({ err: error, requestId, tenant }, exporting ? 'an export failed' : 'an import failed')
-          fail(own, incoming.response)
-        })
-        .finally(() => busy.delete(tenant))
+      if (request.method !== (exporting ? 'GET' : 'POST')) return refuse(incoming, exporting ? TRANSFER_REFUSALS.exportByGet : TRANSFER_REFUSALS.importByPost, entry)
+      const work = async (): Promise<void> => (response.destroyed ? undefined : transfer(incoming, access, exporting))
+      inTurn(entry.route.tenant, work, () => refuse(incoming, TRANSFER_REFUSALS.busy, entry)).catch((error: unknown) => {
+        log.error({ err: error, requestId }, 'a transfer could not begin')
+        refuse(incoming, REFUSALS.internal, entry)
+      })
     },
+  }
+}
+
+export function createTransferTurn(line: Pick<Line, 'ask' | 'send'>): TransferTurn {
+  return {
+    begin: (tenant) => line.ask('transfer', { tenant }),
+    end: (tenant) => line.send({ kind: 'transfer-ended', tenant }),
   }
 }
 

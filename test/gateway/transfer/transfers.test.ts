@@ -209,6 +209,20 @@ describe.skipIf(!has('sq'))('export and import', () => {
     await waitFor(async () => (await tenants.ask('a', '/api/v2/export?after=zzz')).status === 200, 'the place is free again')
   })
 
+  it('run one at a time for an account, whichever worker they come to, and another account beside it', async () => {
+    const tenants = await startSqTenants({}, undefined, {}, 2)
+    await update(tenants, 'a', 'big', '1.1.1/1.1.1/1.1.1', 'x'.repeat(30_000_000))
+    /** Over a connection of its own, which the system gives to either worker. */
+    const anew = (who: Who): Promise<IncomingMessage> =>
+      new Promise((resolve, reject) => request(`${tenants.url}/api/v2/export`, { agent: false, headers: { authorization: `Bearer ${tenants.keys[who]}` } }).on('response', resolve).on('error', reject).end())
+    const reading = await anew('a')
+    reading.on('error', () => undefined).once('data', () => reading.pause())
+    for (let n = 0; n < 20; n++) expect((await anew('a')).resume().statusCode).toBe(503)
+    expect((await anew('b')).resume().statusCode).toBe(200)
+    reading.destroy()
+    await waitFor(async () => (await anew('a')).resume().statusCode === 200, 'the place is free again')
+  })
+
   it('are not for keys that open some phexts only, and import not for one that reads', async () => {
     const tenants = await startSqTenants()
     await update(tenants, 'a', 'notes', '1.1.1/1.1.1/1.1.1', 'x')
