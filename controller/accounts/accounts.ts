@@ -5,6 +5,7 @@ import type { Outbox } from '../mail/port.ts'
 import { createAccountStore } from '../store/accounts.ts'
 import type { Store } from '../store/db.ts'
 import { createSessionRows } from '../store/sessions.ts'
+import type { Pages } from '../web/pages/pages.ts'
 import { createAuthApi } from './api-routes.ts'
 import { createAccountLimits, type AccountLimits } from './limits.ts'
 import { createLinks, type Links } from './links.ts'
@@ -16,6 +17,7 @@ import { createSignIn, type SignIn } from './sign-in.ts'
 export interface AccountsOptions {
   readonly store: Store
   readonly outbox: Outbox
+  readonly pages: Pages
   readonly publicUrl: () => string
   readonly now: () => Date
   /** Of a clock that never goes back. */
@@ -32,12 +34,12 @@ export interface AccountsPart {
   readonly routes: readonly FastifyPluginAsync[]
 }
 
-export function createAccounts({ store, outbox, publicUrl, now, nowMs, log, passwords = createPasswords() }: AccountsOptions): AccountsPart {
+export function createAccounts({ store, outbox, pages, publicUrl, now, nowMs, log, passwords = createPasswords() }: AccountsOptions): AccountsPart {
   const sessions = createSessions({ rows: createSessionRows(store), publicUrl, now })
   const limits = createAccountLimits(nowMs)
   const accounts = createAccountStore(store)
   const links = createLinks({ accounts, sessions, passwords, outbox, limits, publicUrl, now })
   const signIn = createSignIn({ accounts, links, passwords, limits, now })
   const parts = { sessions, links, signIn, limits, log }
-  return { sessions, links, signIn, limits, routes: [createAuthApi(parts), createAccountPages({ ...parts, providers: [] })] }
+  return { sessions, links, signIn, limits, routes: [createAuthApi(parts), createAccountPages({ ...parts, pages, providers: [] })] }
 }

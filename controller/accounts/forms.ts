@@ -1,5 +1,6 @@
-/** The words and forms of the account pages, as HTML. Pure. */
-import { escapeHtml } from '../web/html.ts'
+/** The words and forms of the account pages. Pure. */
+import { html, type Html } from '../web/html.ts'
+import { button, field, notice, table } from '../web/pages/components.ts'
 import { LINK_SENT } from './api-routes.ts'
 import type { Session } from './port.ts'
 import type { SessionView } from './sessions.ts'
@@ -11,68 +12,65 @@ export interface ProviderButton {
   readonly name: string
 }
 
-const hidden = (name: string, value: string): string => `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`
-
-export function errorBox(detail: string): string {
-  return `<p class="error" role="alert">${escapeHtml(detail)}</p>\n`
+/** What a refused form said, shown above the form again. */
+export interface Again {
+  readonly email: string
+  readonly next: string
+  readonly error?: string
 }
 
-function emailField(id: string, email: string): string {
-  return `<label for="${id}">E-mail address</label><input id="${id}" name="email" type="email" required autocomplete="username" maxlength="254" value="${escapeHtml(email)}">`
-}
+export const hidden = (name: string, value: string): Html => html`<input type="hidden" name="${name}" value="${value}">`
 
-function passwordField(id: string, label: string, autocomplete: 'current-password' | 'new-password', required = true): string {
-  return `<label for="${id}">${label}</label><input id="${id}" name="password" type="password" autocomplete="${autocomplete}" maxlength="200"${required ? ' required' : ''}>`
-}
+const errorBox = (error: string | undefined): Html | undefined => (error === undefined ? undefined : notice('bad', 'That did not work', error, 'alert'))
 
-export function signInBody({ email, next, providers }: { readonly email: string; readonly next: string; readonly providers: readonly ProviderButton[] }): string {
+const emailField = (email: string, label = 'E-mail address'): Html => field({ name: 'email', label, type: 'email', value: email, autocomplete: 'username', maxLength: 254 })
+
+export function signInForm({ email, next, error }: Again, providers: readonly ProviderButton[]): Html {
   const query = `?next=${encodeURIComponent(next)}`
-  const elsewhere = providers.map(({ id, name }) => `<p><a class="button" href="/auth/provider/${escapeHtml(id)}${query}">Sign in with ${escapeHtml(name)}</a></p>`).join('\n')
-  return `<form method="post" action="/auth/sign-in">${hidden('next', next)}${emailField('email', email)}<button>Mail me a sign-in link</button></form>
-${elsewhere}
-<details><summary>Sign in with a password</summary>
-<form method="post" action="/auth/sign-in">${hidden('next', next)}${emailField('email-with-password', email)}${passwordField('password', 'Password', 'current-password')}<button>Sign in</button></form></details>
-<p>No account yet? The link makes one. Or <a href="/auth/register${query}">choose a password</a>.</p>
-`
+  return html`${errorBox(error)}
+<form method="post" action="/auth/sign-in">${hidden('next', next)}${emailField(email)}<div class="row">${button('Mail me a sign-in link')}</div></form>
+${providers.length > 0 && html`<div class="row">${providers.map(({ id, name }) => button(`Sign in with ${name}`, { href: `/auth/provider/${id}${query}`, kind: 'quiet' }))}</div>`}
+<p>Or <a href="/auth/password${query}">sign in with a password</a>. No account yet? The link makes one.</p>`
 }
 
-export function registerBody({ email, next }: { readonly email: string; readonly next: string }): string {
-  return `<form method="post" action="/auth/register">${hidden('next', next)}${emailField('email', email)}${passwordField('password', 'Password, at least 10 characters', 'new-password')}<button>Make an account</button></form>
-<p>We send a link to this address, with which you confirm it. You have an account? <a href="/auth/sign-in?next=${encodeURIComponent(next)}">Sign in</a>.</p>
-`
+export function passwordForm({ email, next, error }: Again): Html {
+  const query = `?next=${encodeURIComponent(next)}`
+  return html`${errorBox(error)}
+<form method="post" action="/auth/password">${hidden('next', next)}${emailField(email)}${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', maxLength: 200 })}<div class="row">${button('Sign in')}</div></form>
+<p>Forgotten? <a href="/auth/sign-in${query}">Sign in with a link</a>, or <a href="/auth/register${query}">choose a new one</a>.</p>`
 }
 
-export function checkMailBody(): string {
-  return `<p>${LINK_SENT}</p>
-<p>Nothing there after a few minutes? Look among the unwanted mail, then <a href="/auth/sign-in">ask for another one</a>.</p>
-`
+export function registerForm({ email, next, error }: Again): Html {
+  return html`${errorBox(error)}
+<form method="post" action="/auth/register">${hidden('next', next)}${emailField(email)}${field({ name: 'password', label: 'Password', type: 'password', hint: 'At least 10 characters: a few words will do.', autocomplete: 'new-password', maxLength: 200 })}<div class="row">${button('Continue')}</div></form>
+<p>We send a link to this address, with which you confirm it. <a href="/auth/sign-in?next=${encodeURIComponent(next)}">Sign in</a> instead.</p>`
 }
 
-export function linkBody({ token, email, asksPassword }: { readonly token: string; readonly email: string | undefined; readonly asksPassword: boolean }): string {
-  const who = email === undefined ? '' : `<p>As <strong>${escapeHtml(email)}</strong>, on this device.</p>\n`
-  const password = asksPassword
-    ? `<p>Somebody registered this address with a password. If that was you, enter it to keep it. If not, leave it empty: then it opens nothing.</p>${passwordField('password', 'The password you registered with', 'current-password', false)}`
-    : ''
-  return `${who}<form method="post" action="/auth/link">${hidden('token', token)}${password}<button>Sign in</button></form>
-<p>You did not ask for this? Close the page: nothing happens.</p>
-`
+export function checkMail(): Html {
+  return html`<p>${LINK_SENT}</p>
+<p>Nothing there after a few minutes? Look among the unwanted mail, then <a href="/auth/sign-in">ask for another one</a>.</p>`
 }
 
-export function deadLinkBody(): string {
-  return `<p>A link is good for 15 minutes and for one use. <a href="/auth/sign-in">Ask for a new one</a>.</p>\n`
+export function linkForm({ token, email, asksPassword, error }: { readonly token: string; readonly email: string | undefined; readonly asksPassword: boolean; readonly error?: string }): Html {
+  return html`${errorBox(error)}
+${email !== undefined && html`<p>As <strong>${email}</strong>, on this device.</p>`}
+<form method="post" action="/auth/link">${hidden('token', token)}
+${asksPassword && html`<p>Somebody registered this address with a password. If that was you, enter it to keep it. If not, leave it empty: then it opens nothing.</p>${field({ name: 'password', label: 'The password you registered with', type: 'password', autocomplete: 'current-password', required: false, maxLength: 200 })}`}
+<div class="row">${button('Sign in')}</div></form>
+<p>You did not ask for this? Close the page: nothing happens.</p>`
 }
 
-export function sessionsBody({ email, emailVerified, csrf }: Session, sessions: readonly SessionView[]): string {
-  const rows = sessions.map(
-    ({ id, agent, createdAt, seenAt, current }) =>
-      `<tr><td>${escapeHtml(agent)}${current ? ' <strong>(this one)</strong>' : ''}</td><td>${day(createdAt)}</td><td>${day(seenAt)}</td><td><form method="post" action="/account/sessions">${hidden('csrf', csrf)}${hidden('end', id)}<button>End</button></form></td></tr>`,
-  )
-  const unconfirmed = emailVerified ? '' : '<p class="error">This address is not confirmed yet: follow the link in our mail.</p>\n'
-  return `${unconfirmed}<p>As ${escapeHtml(email)}.</p>
-<table><thead><tr><th>Program</th><th>Since</th><th>Last seen</th><th></th></tr></thead><tbody>${rows.join('')}</tbody></table>
-<form method="post" action="/account/sessions">${hidden('csrf', csrf)}${hidden('end', 'all')}<button>Sign out everywhere</button></form>
-<form method="post" action="/auth/sign-out">${hidden('csrf', csrf)}<button>Sign out here</button></form>
-`
+export function deadLink(): Html {
+  return html`<p>A link is good for 15 minutes and for one use.</p><div class="row">${button('Ask for a new one', { href: '/auth/sign-in' })}</div>`
 }
 
-const day = (at: string): string => `<time datetime="${escapeHtml(at)}">${escapeHtml(at.slice(0, 10))}</time>`
+export function sessionsTable({ email, emailVerified, csrf }: Session, sessions: readonly SessionView[]): Html {
+  const end = (what: string, text: string): Html => html`<form method="post" action="/account/sessions">${hidden('csrf', csrf)}${hidden('end', what)}${button(text, { kind: 'quiet', size: 'small' })}</form>`
+  const rows = sessions.map(({ id, agent, createdAt, seenAt, current }) => [html`${agent}${current && html` <strong>(this one)</strong>`}`, day(createdAt), day(seenAt), end(id, 'End')])
+  return html`${!emailVerified && notice('warn', 'This address is not confirmed yet', 'Follow the link in our mail: until then you see nothing of your account.')}
+<p>Signed in as ${email}.</p>
+${table(['Program', 'Since', 'Last seen', ''], rows, 'Sessions')}
+<div class="row">${end('all', 'Sign out everywhere')}<form method="post" action="/auth/sign-out">${hidden('csrf', csrf)}${button('Sign out here', { size: 'small' })}</form></div>`
+}
+
+const day = (at: string): Html => html`<time datetime="${at}">${at.slice(0, 10)}</time>`

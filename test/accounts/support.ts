@@ -8,6 +8,7 @@ import { createPasswords, deriveArgon2id, type Argon2Cost } from '../../controll
 import type { Mail, Outbox } from '../../controller/mail/port.ts'
 import { openStore, type Store } from '../../controller/store/db.ts'
 import { createProblemHandler } from '../../controller/web/http-problem.ts'
+import { testPages } from '../support/pages.ts'
 import { tempFolder } from '../support/temp.ts'
 
 export interface Mailed {
@@ -52,7 +53,7 @@ export function makeSite({ publicUrl = ORIGIN, now: start = new Date('2026-03-01
     hashes++
     return deriveArgon2id(password, salt, CHEAP)
   }
-  const accounts = createAccounts({ store, outbox, publicUrl: () => publicUrl, now: () => new Date(nowMs), nowMs: () => nowMs, log, passwords: createPasswords({ derive }) })
+  const accounts = createAccounts({ store, outbox, pages: testPages().pages, publicUrl: () => publicUrl, now: () => new Date(nowMs), nowMs: () => nowMs, log, passwords: createPasswords({ derive }) })
   const app = fastify()
   app.setErrorHandler(createProblemHandler(log))
   for (const routes of accounts.routes) void app.register(routes)
