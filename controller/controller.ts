@@ -120,7 +120,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const payments = (late.payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl }))
   const mails = startMails({ installation, machine, log, registry: metrics.registry, publicUrl: () => publicUrl })
   const keys = composeKeys(installation, machine, log, () => late.gateway?.port)
-  const parts = composeSite({ installation, stripe: options.stripe, publicUrl: () => publicUrl })
+  const parts = composeSite({ installation, payments, stripe: options.stripe, publicUrl: () => publicUrl, now: machine.now })
   const accounts = createAccounts({ store: stores.durable, outbox: mails.outbox, pages: parts.pages, publicUrl: () => publicUrl, now: machine.now, nowMs: () => performance.now(), log })
   const site = await listenSite(settings.home, createSite({ routes: [...payments.routes, keys, ...parts.routes, ...accounts.routes, mails.routes, createPhextListing(createDedicatedPhexts(world, runtime), log)], pages: parts.pages, firstUse: firstUse(deps), log }))
   const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, workers: settings.gatewayWorkers, readCacheMb: settings.readCacheMb, trustedProxies: settings.trustedProxies, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })

@@ -1,11 +1,16 @@
 /** Joins the pages to the installation: what they are made of, and where a purchase may lead. */
 import type { FastifyPluginAsync } from 'fastify'
 import type { Installation } from './installation.ts'
+import type { TenantId } from './core/specs.ts'
+import type { Payments } from './payments.ts'
+import { createPurchaseProgress } from './store/purchase-progress.ts'
 import type { StripeConnection } from './stripe-connection.ts'
 import { createAssets } from './web/assets.ts'
 import { createGuideRoutes } from './web/pages/guide.ts'
 import { createLandingRoutes } from './web/pages/landing.ts'
 import { createPages, type Pages } from './web/pages/pages.ts'
+import { createSignupRoutes } from './web/pages/signup.ts'
+import { createWelcomeRoutes } from './web/pages/welcome.ts'
 
 export interface SiteParts {
   readonly pages: Pages
@@ -14,6 +19,8 @@ export interface SiteParts {
 
 export interface SitePartsOptions {
   readonly installation: Installation
+  readonly payments: Pick<Payments, 'beginPurchase'>
+  readonly now: () => Date
   readonly stripe: StripeConnection
   /** The address at which customers reach this installation; known once the gateway listens. */
   readonly publicUrl: () => string
@@ -21,10 +28,14 @@ export interface SitePartsOptions {
 
 const STRIPE_CHECKOUT = 'https://checkout.stripe.com'
 
-export function composeSite({ installation, stripe, publicUrl }: SitePartsOptions): SiteParts {
+export function composeSite({ installation, payments, stripe, publicUrl, now }: SitePartsOptions): SiteParts {
   const assets = createAssets()
   const catalog = () => installation.catalog
   const checkoutOrigins = [stripe.apiBase === undefined ? STRIPE_CHECKOUT : new URL(stripe.apiBase).origin]
   const pages = createPages({ assets, catalog, publicUrl, checkoutOrigins, sandbox: stripe.kind === 'sandbox' })
-  return { pages, routes: [assets.routes, createLandingRoutes({ pages, assets, catalog, publicUrl }), createGuideRoutes(pages, publicUrl)] }
+  const { records, durable } = installation.stores
+  const isReady = (tenant: TenantId): boolean => records.get(tenant)?.status.conditions.some(({ type, status }) => type === 'Ready' && status) === true
+  const welcome = createWelcomeRoutes({ pages, catalog, progress: createPurchaseProgress(durable), isReady, keyOf: installation.keyring.keyOf, publicUrl, now })
+  const signup = createSignupRoutes({ pages, catalog, begin: payments.beginPurchase, checkoutOrigins })
+  return { pages, routes: [assets.routes, createLandingRoutes({ pages, assets, catalog, publicUrl }), createGuideRoutes(pages, publicUrl), signup, welcome] }
 }

@@ -24,16 +24,19 @@ export interface Slots {
  */
 export function offersOf(catalog: CatalogView, product: string): Offer[] {
   const plans = [...catalog.plans()].filter(({ spec }) => spec.product === product && spec.unlisted !== true)
-  const taken = (name: string): number => catalog.slotsTaken(name)
   const followers = new Set(plans.flatMap(({ spec }) => (spec.successor === undefined ? [] : [spec.successor])))
   const offers = new Map<string, Offer>()
   for (const plan of plans) {
-    const { name } = plan.metadata
-    const onSale = planOnSale(plan, (other) => catalog.plan(other), taken)
-    if (followers.has(name) || onSale === undefined || offers.has(onSale.metadata.name)) continue
-    offers.set(onSale.metadata.name, { ...offerOf(catalog, onSale), ...(onSale !== plan && { follows: plan }) })
+    const offer = followers.has(plan.metadata.name) ? undefined : offerFor(catalog, plan)
+    if (offer !== undefined && !offers.has(offer.plan.metadata.name)) offers.set(offer.plan.metadata.name, offer)
   }
   return [...offers.values()].sort((a, b) => rank(a) - rank(b) || priceOf(a.plan) - priceOf(b.plan))
+}
+
+/** What is sold now for whom asks for this plan: itself, or what follows it. Undefined where nothing is left. */
+export function offerFor(catalog: CatalogView, plan: Plan): Offer | undefined {
+  const onSale = planOnSale(plan, (name) => catalog.plan(name), (name) => catalog.slotsTaken(name))
+  return onSale && { ...offerOf(catalog, onSale), ...(onSale !== plan && { follows: plan }) }
 }
 
 /** The one that the front of a product's site speaks of: the one with slots, or what took its place, else the first that costs something. */

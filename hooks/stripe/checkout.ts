@@ -145,9 +145,16 @@ function sessionParams({ publicUrl, installation, now }: CheckoutOptions, reques
     },
     ...(trialDays === undefined ? {} : { payment_method_collection: 'if_required' }),
     success_url: new URL('/welcome?session={CHECKOUT_SESSION_ID}', publicUrl).href.replace(/%7B/g, '{').replace(/%7D/g, '}'),
-    cancel_url: new URL('/pricing', publicUrl).href,
+    cancel_url: cancelUrl(publicUrl, request, plan),
     expires_at: (windowEndMs + OPEN_FOR_MS) / 1000,
   }
+}
+
+/** Back to the form, with what is not personal of it filled in. */
+function cancelUrl(publicUrl: string, { interval }: CheckoutRequest, { metadata, spec }: Plan): string {
+  const url = new URL(`/products/${spec.product}/signup`, publicUrl)
+  url.search = new URLSearchParams({ plan: metadata.name, interval, cancelled: '' }).toString()
+  return url.href
 }
 
 function stripeProblem(cause: Stripe.errors.StripeError): HttpProblem {

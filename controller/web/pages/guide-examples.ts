@@ -126,18 +126,23 @@ console.log(await recall('project/status'))
 `,
 })
 
+/** The settings of the skill, to be laid into OpenClaw's own. */
+export function openClawConfig(endpoint: string, key: string, namespace: string): string {
+  return `skills:
+  sq-memory:
+    enabled: true
+    endpoint: ${endpoint}
+    api_key: ${key}
+    namespace: ${namespace}
+`
+}
+
 const openclaw = (endpoint: string): GuideExample => ({
   id: 'openclaw',
   title: 'With OpenClaw',
   language: 'YAML, in ~/.openclaw/config.yaml',
   before: 'Install the skill with "npx clawhub install sq-memory", then tell it where its memory is. Each agent gets a namespace of its own.',
-  code: `skills:
-  sq-memory:
-    enabled: true
-    endpoint: ${endpoint}
-    api_key: ${KEY_PLACEHOLDER}
-    namespace: my-assistant
-`,
+  code: openClawConfig(endpoint, KEY_PLACEHOLDER, 'my-assistant'),
   after: 'Restart the agent. Its tools remember, recall, forget and list_memories then keep what they are told. The skill appends: to replace a memory, forget it first.',
 })
 
