@@ -3,19 +3,29 @@
  * that try to get there by parameters, headers, host names, paths, methods and bodies. Nothing of another's comes back, and what exists
  * elsewhere is answered byte for byte as what exists nowhere. TENANTRY_ISOLATION=N tries N requests a pair instead of the default.
  */
+import fastify from 'fastify'
 import fc from 'fast-check'
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import path from 'node:path'
+import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { createAgentKeys } from '../../controller/agent-keys/agent-keys.ts'
+import type { KeyChanges } from '../../controller/agent-keys/change-batch.ts'
+import { createKeyRoutes } from '../../controller/agent-keys/routes.ts'
+import { readKeyUse } from '../../controller/agent-keys/use.ts'
 import type { Route } from '../../controller/core/route.ts'
+import type { Tenant } from '../../controller/core/specs.ts'
 import { webSocketPath } from '../../controller/gateway/sockets.ts'
+import { createKeyring, newMasterKey, parseMasterKey } from '../../controller/keyring.ts'
+import { createSpecParser } from '../../controller/specs/parse.ts'
+import { editSpec } from '../../controller/specs/write.ts'
 import { has } from '../support/parts.ts'
 import { tempFolder } from '../support/temp.ts'
 import { makeKey, routeFor, startFixture, startUpstream } from './gateway-fixture.ts'
 import { headerOf, say, type RawAnswer } from './raw-http.ts'
 import { makeTenant, startSqPlace, type SqPlace, type SqTenant } from './sq-place.ts'
+import { jwtOf, startIssuer } from './token-issuer.ts'
 
 const REQUESTS = Number(process.env['TENANTRY_ISOLATION'] ?? 120)
 const SEED = Number(process.env['TENANTRY_ISOLATION_SEED'] ?? 42)
@@ -60,29 +70,50 @@ async function setUp() {
   const owners = [ownerOf(shared, first, 'sq'), ownerOf(shared, second, 'sq'), ownerOf(own, dedicated, 'sq-dedicated'), ...containers.map(({ owner }) => owner)]
   const alone = routeFor(dedicated.tenant, dedicated.keys[0]!, { product: 'sq-dedicated', upstream: { host: '127.0.0.1', port: own.sq.port }, instanceKey: dedicated.instanceKey })
   const routes = [shared.route(first), shared.route(second), alone, ...containers.map(({ route }) => route)]
-  const products = { sq: { title: 'SQ', api: '/api/v2/', hostSuffix: 'sq.example' }, 'sq-dedicated': { title: 'SQ', api: '/api/v2/', hostSuffix: 'ded.example' }, contextlite: { title: 'CL', api: '/api/v1/', hostSuffix: 'ctx.example' } }
+  const issuer = await startIssuer()
+  const products = { sq: { title: 'SQ', api: '/api/v2/', hostSuffix: 'sq.example' }, 'sq-dedicated': { title: 'SQ', api: '/api/v2/', hostSuffix: 'ded.example' }, contextlite: { title: 'CL', api: '/api/v1/', hostSuffix: 'ctx.example', ...jwtOf(issuer) } }
   await startController(home, owners)
+  const tokens = await Promise.all(containers.filter(({ owner }) => owner.product === 'contextlite').map(async ({ owner }) => ({ ...owner, key: await issuer.token({ claims: { tenant: owner.tenant, exp: Math.floor(Date.now() / 1000) + 3_600 } }) })))
   const { gateway } = await startFixture(routes, {}, home, undefined, { products })
   const send = async (head: string, body = ''): Promise<RawAnswer | undefined> => {
     const length = body === '' ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`
     return (await say(gateway.port, { bytes: `${head}${length}Connection: close\r\n\r\n${body}`, head: head.startsWith('HEAD ') })).answers[0]
   }
   for (const owner of owners) await fill(owner, send)
-  return { owners, send }
+  return { owners, attackers: [...owners, ...tokens], send }
 }
 
-/** The control plane: answers with all that it knows of the tenant for whom the gateway says the request is. */
+/** The control plane as far as customers' calls come to it: the real routes for keys, over tenants' files in memory that name a key after the secret. */
 async function startController(home: string, owners: readonly Owner[]): Promise<void> {
-  const server = createServer((request, response) => {
-    const owner = owners.find(({ tenant }) => tenant === request.headers['x-tenantry-tenant'])
-    request.resume().on('end', () => response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ of: owner?.tenant ?? 'nobody', marker: owner?.marker ?? 'none' })))
-  })
-  await new Promise<void>((resolve) => server.listen(webSocketPath(home), resolve))
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
+  const parser = createSpecParser()
+  const read = (owner: Owner, text: string): Tenant => {
+    const parsed = parser.parse(`tenants/${owner.product}/000/${owner.tenant}.yaml`, text)
+    if (parsed.kind === 'bad') throw new Error(parsed.problems.map(({ message }) => message).join('; '))
+    return parsed.spec as Tenant
+  }
+  const files = new Map(owners.map((owner) => [owner.tenant, { owner, text: tenantFile(owner) }]))
+  const tenant = (id: string): Tenant | undefined => {
+    const file = files.get(id)
+    return file && read(file.owner, file.text)
+  }
+  const changes: KeyChanges = {
+    async submit({ tenant: id, edits }) {
+      const file = files.get(id)!
+      file.text = editSpec(file.text, edits(tenant(id)!))
+      return tenant(id)!
+    },
+  }
+  const keys = createAgentKeys({ changes, tenant, keyring: createKeyring(parseMasterKey(newMasterKey())), useOf: (id) => readKeyUse(home, id), newNonce: () => randomBytes(16).toString('hex'), now: () => new Date() })
+  // A clock by which nobody asks too often: a refusal for that would depend on what was asked before.
+  let at = Date.now()
+  const site = fastify().register(createKeyRoutes({ keys, untilServed: () => Promise.resolve(true), now: () => new Date((at += 60_000)), log: pino({ level: 'silent' }) }))
+  await site.listen({ path: webSocketPath(home) })
+  onTestFinished(() => site.close())
 }
+
+const tenantFile = ({ tenant, product, marker }: Owner): string =>
+  `apiVersion: tenantry.dev/v1\nkind: Tenant\nmetadata: { name: ${tenant} }\nspec:\n  product: ${product}\n  plan: any\n  owner: { email: someone@example.com }\n  state: active\n  keys:\n` +
+  [`id: k1, nonce: ${'a'.repeat(32)}`, `id: k2, nonce: ${'b'.repeat(32)}, name: ${marker}, parent: k1`].map((key) => `    - { ${key}, createdAt: 2026-02-12T13:15:00Z }\n`).join('')
 
 type Send = (head: string, body?: string) => Promise<RawAnswer | undefined>
 
@@ -157,10 +188,12 @@ const MAY_GUESS_IN_BODY = /^\/(mcp|api\/(keys|v1))/
 
 /** Whose answers change while they are asked: counts, lists of one's own phexts, and SQ's own counters. */
 const CHANGES_BY_ITSELF = /^(\/api\/usage|\/api\/v2\/(export|status|version|json-export))/
+/** Each new key is another one, and there are only so many. */
+const changesByItself = ({ method, target }: Try): boolean => CHANGES_BY_ITSELF.test(target) || (method === 'POST' && target.startsWith('/api/keys'))
 
 describe.skipIf(!has('sq'))('tenants apart', () => {
-  it('gives no key another\'s data, and no sign of it, for every pair of products and every way', { timeout: 60_000 + REQUESTS * 3_000 }, async () => {
-    const { owners, send } = await setUp()
+  it('gives no key and no token another\'s data, and no sign of it, for every pair of products and every way', { timeout: 60_000 + REQUESTS * 3_000 }, async () => {
+    const { owners, attackers, send } = await setUp()
     const before = new Map(owners.map((owner) => [owner, contents(owner)]))
     const statuses = new Map<number, number>()
 
@@ -169,14 +202,14 @@ describe.skipIf(!has('sq'))('tenants apart', () => {
       const answer = await send(`${one.method} ${text(one.target)} HTTP/1.1\r\nX-API-Key: ${attacker.key}\r\n${one.headers.map((each) => `${text(each)}\r\n`).join('')}`, MAY_GUESS_IN_BODY.test(one.target) ? text(one.body) : one.body)
       statuses.set(answer?.status ?? 0, (statuses.get(answer?.status ?? 0) ?? 0) + 1)
       const everything = `${JSON.stringify(answer?.headers)}\n${answer?.body.toString('latin1')}`
-      for (const other of owners) if (other !== attacker && everything.includes(other.marker)) expect.fail(`${which} gave ${other.tenant}'s secret: ${everything.slice(0, 500)}`)
+      for (const other of owners) if (other.tenant !== attacker.tenant && everything.includes(other.marker)) expect.fail(`${which} gave ${other.tenant}'s secret: ${everything.slice(0, 500)}`)
       if (answer !== undefined && answer.status < 300 && everything.includes(' as ')) expect(everything, which).toContain(` as ${attacker.tenant}`)
       return said(answer, guess)
     }
 
-    for (const [at, attacker] of owners.entries()) {
+    for (const [at, attacker] of attackers.entries()) {
       for (const [of, victim] of owners.entries()) {
-        if (attacker === victim) continue
+        if (attacker.tenant === victim.tenant) continue
         const exists: Guess = { phext: victim.phext, tenant: victim.tenant, etag: await etagOf(victim, send) }
         // The same one for all tries: what the attacker stores itself under these names is found again in both.
         const nowhere: Guess = { phext: randomLike(exists.phext), tenant: randomLike(exists.tenant), etag: randomLike(exists.etag) }
@@ -184,7 +217,7 @@ describe.skipIf(!has('sq'))('tenants apart', () => {
         for (const one of some) {
           const which = `${attacker.tenant} (${attacker.product}) after ${victim.tenant} (${victim.product}): ${JSON.stringify(one)}`
           const [real, invented] = [await attempt(attacker, victim, one, exists, which), await attempt(attacker, victim, one, nowhere, which)]
-          if (!CHANGES_BY_ITSELF.test(one.target)) expect(real, which).toBe(invented)
+          if (!changesByItself(one)) expect(real, which).toBe(invented)
         }
       }
     }
