@@ -136,6 +136,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   late.routesChanged = (await routes.load(source.standing?.routes)).changed
   const stopHints = await startHints({ installation, loop, runtime, processes, gatewayProcess, log })
   loop.poke()
+  mails.watch()
 
   async function drain(): Promise<void> {
     await stopHints()

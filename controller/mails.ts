@@ -13,13 +13,17 @@ import { createSender } from './mail/sender.ts'
 import { createSmtpTransport } from './mail/smtp.ts'
 import type { MailTransport } from './mail/transport.ts'
 import { createUnsubscribeRoutes } from './mail/unsubscribe.ts'
+import { createMailWatcher } from './mail/watcher.ts'
 import type { Settings } from './settings.ts'
-import { createMailRefusals, createMails } from './store/mails.ts'
+import { createMailConditions, createMailRefusals, createMails } from './store/mails.ts'
+import { readUsage, usagePath } from './store/usage.ts'
 
 export interface MailPart {
   readonly outbox: Outbox
   /** For the public site. */
   readonly routes: FastifyPluginAsync
+  /** Begins to look who is to get mail: once the repository was read. */
+  watch(): void
   close(): Promise<void>
 }
 
@@ -49,12 +53,28 @@ export function startMails({ installation, machine: { now, chance }, log, regist
     log,
     count: addMetrics(registry, mails.counts, now),
   })
+  const watcher = createMailWatcher({
+    catalog,
+    records: stores.records,
+    usage: () => readUsage(usagePath(settings.home)),
+    keyText: (tenant, key) => (key.nonce === undefined || !keyring.masterVersions.includes(key.master ?? 1) ? undefined : keyring.keyOf(tenant, key)),
+    sender,
+    conditions: createMailConditions(stores.durable),
+    meta: stores.meta,
+    store: stores.durable,
+    now,
+    log,
+  })
+  const forget = installation.source.onTouched(watcher.touched)
   // What waited when the program ended.
   void sender.flush()
   return {
     outbox: sender,
     routes: createUnsubscribeRoutes(addresses),
+    watch: watcher.start,
     async close() {
+      forget()
+      await watcher.close()
       await sender.close()
       transport.close()
     },
