@@ -4,12 +4,12 @@
  */
 import { spawn } from 'node:child_process'
 import { request } from 'node:http'
-import { availableParallelism, loadavg } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { controlGet } from '../gateway/control-client.ts'
 import { makeInstallation } from '../support/installation.ts'
 import { cloneRepository } from '../support/repository.ts'
+import { secondMs } from '../support/machine-load.ts'
 import { tempFolder } from '../support/temp.ts'
 import { waitFor } from '../support/wait.ts'
 import { startLoad, storeShared, type Load } from './load.ts'
@@ -105,9 +105,6 @@ function statusesOverNewConnections(secret: string, count = 12): Promise<number[
     })
   return Promise.all(Array.from({ length: count }, one))
 }
-
-/** On a machine that has no more to do than it can; otherwise everything takes its turn. */
-const secondMs = (): number => 1_000 * Math.max(1, loadavg()[0]! / availableParallelism())
 
 /** Every new connection is answered so within a second, and stays so. A key that opens nothing is refused with 429 after a while. */
 async function everywhere(secret: string, ...wanted: readonly number[]): Promise<void> {

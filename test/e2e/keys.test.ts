@@ -3,12 +3,11 @@ import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { makeInstallation } from '../support/installation.ts'
+import { secondMs } from '../support/machine-load.ts'
 import { tempFolder } from '../support/temp.ts'
 import { waitFor } from '../support/wait.ts'
 import { statusOf, store } from './requests.ts'
 
-/** Far more than it takes (some 50 ms from the answer to a revocation): the machine may have much else to do. */
-const PATIENCE_MS = 20_000
 const installation = makeInstallation(path.join(tempFolder(), 'home'), { GATEWAY_WORKERS: '2' }, afterAll)
 let url: string
 let key: string
@@ -38,7 +37,7 @@ async function make(by: string, wish: object): Promise<Made> {
   const made = (await answer.json()) as Made
   // A machine that does much else may take longer than the answer waits for, and says so.
   expect([answer.status, made.served]).toEqual(made.served ? [201, true] : [202, false])
-  await waitFor(async () => (await ask('GET', '/api/usage', made.key)).status === 200, 'the key is served', PATIENCE_MS)
+  await waitFor(async () => (await ask('GET', '/api/usage', made.key)).status === 200, 'the key is served', secondMs())
   return made
 }
 
@@ -47,14 +46,14 @@ const everywhere = async (by: string): Promise<number[]> => [...new Set(await Pr
 
 it('the command line makes a key that reads one phext and nothing else', async () => {
   const made = (await installation.cli('key', 'create', 'user001', '--name', 'reader', '--read-only', '--phext', 'notes')).stdout.trim()
-  await waitFor(async () => (await ask('GET', '/api/v2/select?p=notes&c=1.1.1/1.1.1/2.1.1', made)).status === 200, 'the new key', PATIENCE_MS)
+  await waitFor(async () => (await ask('GET', '/api/v2/select?p=notes&c=1.1.1/1.1.1/2.1.1', made)).status === 200, 'the new key', secondMs())
   expect(await (await ask('GET', '/api/v2/select?p=notes&c=1.1.1/1.1.1/2.1.1', made)).text()).toBe('before')
   expect(await codeOf(await ask('POST', '/api/v2/update?p=notes&c=1.1.1/1.1.1/2.1.1', made, 'x'))).toEqual([403, 'key-read-only'])
   expect(await codeOf(await ask('GET', '/api/v2/select?p=other', made))).toEqual([403, 'key-phext-denied'])
   expect(installation.keysOf('user001')).toEqual([key])
 
   expect((await installation.cli('key', 'revoke', 'user001', 'k2')).stdout).toContain('stops working within a second')
-  await waitFor(async () => (await statusOf(url, made)) === 401, 'the end of the key', PATIENCE_MS)
+  await waitFor(async () => (await statusOf(url, made)) === 401, 'the end of the key', secondMs())
 })
 
 it('an agent makes a narrower key that works when it is answered, for all workers, and the commit says from which', async () => {
@@ -83,7 +82,7 @@ it('an agent makes a narrower key that works when it is answered, for all worker
   expect(await codeOf(await ask('DELETE', `/api/keys/${helper.id}`, helper.key))).toEqual([403, 'key-not-yours'])
   expect(await codeOf(await ask('DELETE', '/api/keys/k99', key))).toEqual([404, 'key-unknown'])
   expect(await (await ask('DELETE', `/api/keys/${helper.id}`, key)).json()).toEqual({ revoked: [helper.id, grandchild.id] })
-  await waitFor(async () => (await statusOf(url, helper.key)) === 401 && (await statusOf(url, grandchild.key)) === 401, 'the end of both', PATIENCE_MS)
+  await waitFor(async () => (await statusOf(url, helper.key)) === 401 && (await statusOf(url, grandchild.key)) === 401, 'the end of both', secondMs())
   expect(await everywhere(grandchild.key)).toEqual([401])
 })
 
@@ -110,7 +109,7 @@ it('a suspended account makes no keys, and may still look at them and revoke', a
   const key2 = installation.keysOf('user002')[0]!
   const helper = await make(key2, { readOnly: true })
   await installation.cli('suspend', 'user002')
-  await waitFor(async () => (await statusOf(url, key2)) === 402, 'the suspension', PATIENCE_MS)
+  await waitFor(async () => (await statusOf(url, key2)) === 402, 'the suspension', secondMs())
   expect(await codeOf(await ask('POST', '/api/keys', key2, '{}'))).toEqual([402, 'account-suspended'])
   expect((await ask('GET', '/api/keys', key2)).status).toBe(200)
   expect((await ask('DELETE', `/api/keys/${helper.id}`, key2)).status).toBe(200)

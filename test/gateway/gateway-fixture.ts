@@ -48,7 +48,7 @@ export function recordingLog(lines: string[]) {
 }
 
 /** Ends with the test. */
-export async function startFixture(routes: readonly Route[], settings: Partial<GatewaySettings> = {}, home = tempFolder('gateway'), now = (): Date => new Date(), facts: Partial<HeaderFacts> = {}, workers = 0, port = 0): Promise<Fixture> {
+export async function startFixture(routes: readonly Route[], settings: Partial<GatewaySettings> = {}, home = tempFolder('gateway'), now = (): Date => new Date(), facts: Partial<HeaderFacts> = {}, workers = 0, port = 0, steadyMs = (): number => performance.now()): Promise<Fixture> {
   const writer = createRouteWriter(routesFolder(home), { facts: () => ({ links: LINKS, ...facts }), now: () => new Date() })
   await writer.load()
   await writer.replaceAll(routes)
@@ -63,7 +63,7 @@ export async function startFixture(routes: readonly Route[], settings: Partial<G
     idPrefix: 'test',
     settings: { drainMs: 500, ...settings },
     now,
-    steadyMs: () => performance.now(),
+    steadyMs,
     log: recordingLog(log),
     onStop: () => undefined,
   })

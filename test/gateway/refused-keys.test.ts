@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { findEntry, type AccessContext } from '../../controller/gateway/access.ts'
 import { createRouteTable } from '../../controller/gateway/route-table.ts'
-import { createFailedAttempts, failedAttemptsBuffer } from '../../controller/gateway/shared/failed-attempts.ts'
+import { ATTEMPTS, createFailedAttempts, failedAttemptsBuffer } from '../../controller/gateway/shared/failed-attempts.ts'
 import { digestOf, makeKey, routeFor, sqLike, startFixture, startUpstream } from './gateway-fixture.ts'
 import type { TenantId } from '../../controller/core/specs.ts'
 
@@ -29,8 +29,9 @@ describe('a key that opens nothing', () => {
       }
     }
     expect(refused).toBe(300 * 3 * 50)
-    const medians = Object.values(times).map((all) => all.sort((a, b) => a - b)[150]!)
-    expect(Math.max(...medians) / Math.min(...medians)).toBeLessThan(1.5)
+    // Of those that nothing else came between: what the machine does beside makes some longer, none shorter.
+    const quick = Object.values(times).map((all) => all.sort((a, b) => a - b)[30]!)
+    expect(Math.max(...quick) / Math.min(...quick)).toBeLessThan(1.5)
   })
 
   it('is answered 429 once too many came from its address, and good keys from there are served all the same', async () => {
@@ -42,11 +43,14 @@ describe('a key that opens nothing', () => {
       await response.text()
       return response
     }
-    const statuses: number[] = []
-    for (let n = 0; n < 130; n++) statuses.push((await ask(makeKey())).status)
-    expect(statuses.slice(0, 100)).toEqual(Array<number>(100).fill(401))
-    const last = await ask('pmb-v1-typo')
-    expect([last.status, Number(last.headers.get('retry-after'))]).toEqual([429, 1])
+    const began = performance.now()
+    const answers: Response[] = []
+    while (answers.every(({ status }) => status === 401)) answers.push(...(await Promise.all(Array.from({ length: 20 }, (_none, n) => ask(n % 2 === 0 ? makeKey() : 'pmb-v1-typo')))))
+    // Each half second makes room for one more.
+    const told = answers.filter(({ status }) => status === 401).length
+    expect(told).toBeGreaterThanOrEqual(ATTEMPTS.burst)
+    expect(told).toBeLessThanOrEqual(ATTEMPTS.burst + 1 + ((performance.now() - began) / 1_000) * ATTEMPTS.perSecond)
+    for (const { status, headers } of answers) if (status !== 401) expect([status, headers.get('retry-after')]).toEqual([429, '1'])
     expect((await ask(key)).status).toBe(200)
     // Nothing sent is no guess.
     expect((await fetch(`${url}/api/v2/select`)).status).toBe(401)
