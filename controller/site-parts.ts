@@ -5,12 +5,16 @@ import type { TenantId } from './core/specs.ts'
 import type { Payments } from './payments.ts'
 import { createPurchaseProgress } from './store/purchase-progress.ts'
 import type { StripeConnection } from './stripe-connection.ts'
+import { foundingProgress } from '../hooks/stripe/checkout-routes.ts'
 import { createAssets } from './web/assets.ts'
+import { createFoundingStream } from './web/founding-stream.ts'
 import { createGuideRoutes } from './web/pages/guide.ts'
 import { createLandingRoutes } from './web/pages/landing.ts'
 import { createPages, type Pages } from './web/pages/pages.ts'
+import { createPublicRoutes } from './web/pages/public.ts'
 import { createSignupRoutes } from './web/pages/signup.ts'
 import { createWelcomeRoutes } from './web/pages/welcome.ts'
+import { createPublicStatus } from './web/public-status.ts'
 
 export interface SiteParts {
   readonly pages: Pages
@@ -37,5 +41,8 @@ export function composeSite({ installation, payments, stripe, publicUrl, now }: 
   const isReady = (tenant: TenantId): boolean => records.get(tenant)?.status.conditions.some(({ type, status }) => type === 'Ready' && status) === true
   const welcome = createWelcomeRoutes({ pages, catalog, progress: createPurchaseProgress(durable), isReady, keyOf: installation.keyring.keyOf, publicUrl, now })
   const signup = createSignupRoutes({ pages, catalog, begin: payments.beginPurchase, checkoutOrigins })
-  return { pages, routes: [assets.routes, createLandingRoutes({ pages, assets, catalog, publicUrl }), createGuideRoutes(pages, publicUrl), signup, welcome] }
+  const nowMs = (): number => performance.now()
+  const others = createPublicRoutes({ pages, catalog, parts: createPublicStatus({ catalog, records: () => records.all(), nowMs }), nowMs })
+  const stream = createFoundingStream({ progress: () => foundingProgress(installation.catalog), onChange: installation.source.onTouched })
+  return { pages, routes: [assets.routes, createLandingRoutes({ pages, assets, catalog, publicUrl }), createGuideRoutes(pages, publicUrl), signup, welcome, others, stream] }
 }

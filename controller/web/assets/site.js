@@ -28,7 +28,8 @@ function follow(box) {
   const open = () => {
     stream = new EventSource(box.dataset.progress)
     stream.onmessage = ({ data }) => show(box, JSON.parse(data))
-    stream.addEventListener('progress', ({ data }) => show(box, JSON.parse(data)))
+    // A refusal ends a stream for good: asked again, not by everybody at once.
+    stream.onerror = () => stream.readyState === EventSource.CLOSED && setTimeout(change, 5000 + Math.random() * 10000)
   }
   const change = () => {
     stream?.close()
