@@ -1,6 +1,7 @@
 /** The official stripe-mock on a free port of 127.0.0.1, for checking the form of requests. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { STRIPE_API_VERSION } from '../../../hooks/stripe/client.ts'
 import { findProgram } from '../../support/parts.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -25,12 +26,15 @@ export interface RecordedRequest {
   readonly body: string
 }
 
+/** stripe-mock is older than the pinned version, whose name it does not know. */
+const KNOWN_VERSION = '2025-03-31.basil'
+
 /** Which of the requests the real interface would refuse for their form, and why. */
 export async function refusedByStripeMock(url: string, requests: readonly RecordedRequest[]): Promise<string[]> {
   const refused = new Set<string>()
   for (const { method, path, headers, body } of requests) {
     const sent = Object.fromEntries(['content-type', 'stripe-version'].flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
-    const answer = await fetch(`${url}${path}`, { method, headers: { ...sent, authorization: 'Bearer sk_test_123' }, ...(body !== '' && method !== 'GET' && { body }) })
+    const answer = await fetch(`${url}${path}`, { method, headers: { ...sent, authorization: 'Bearer sk_test_123' }, ...(body !== '' && method !== 'GET' && { body: body.replace(STRIPE_API_VERSION, KNOWN_VERSION) }) })
     const text = await answer.text()
     if (!answer.ok) refused.add(`${method} ${path}: ${(JSON.parse(text) as { error: { message: string } }).error.message}`)
   }
