@@ -34,7 +34,8 @@ export interface Settings {
   readonly resyncMs: number
 }
 
-export type StripeSettings = { readonly kind: 'sandbox' } | { readonly kind: 'account'; readonly secretKey: string; readonly webhookSecret: string; readonly apiBase: string | undefined }
+/** `webhookSecret` undefined: only for a command that makes the webhook endpoint, whose secret is known afterwards. */
+export type StripeSettings = { readonly kind: 'sandbox' } | { readonly kind: 'account'; readonly secretKey: string; readonly webhookSecret: string | undefined; readonly apiBase: string | undefined }
 
 /** `files`: under HOME, for a look at them; nothing is sent. `from`: as in a mail's head, `Name <address>` or an address; absent: made of the platform's domain. */
 export type MailSettings = { readonly kind: 'files'; readonly from: string | undefined } | { readonly kind: 'smtp'; readonly url: string; readonly from: string }
@@ -57,7 +58,17 @@ export function withDotEnv(environment: Environment, folder: string): Environmen
   return existsSync(file) ? { ...parseEnv(readFileSync(file, 'utf8')), ...environment } : environment
 }
 
-export function readSettings(environment: Environment, folder: string): Settings {
+/** Where `billing sync` keeps the secret of the webhook endpoint that it makes. */
+export function webhookSecretFile(home: string): string {
+  return path.join(home, 'stripe-webhook-secret')
+}
+
+export interface ReadSettingsOptions {
+  /** The webhook secret may be missing. */
+  readonly withoutWebhookSecret?: boolean
+}
+
+export function readSettings(environment: Environment, folder: string, options: ReadSettingsOptions = {}): Settings {
   const problems: string[] = []
   const read = createReader(environment, folder, problems)
   const home = path.resolve(folder, read.text('TENANTRY_HOME') ?? './data')
@@ -74,7 +85,7 @@ export function readSettings(environment: Environment, folder: string): Settings
     adminPort: read.port('ADMIN_PORT') ?? 9090,
     publicUrl: read.url('PUBLIC_URL')?.replace(/\/+$/, ''),
     adminToken: read.secret('ADMIN_TOKEN', 16),
-    stripe: readStripe(read, problems),
+    stripe: readStripe(read, problems, home, options),
     mail: readMail(read, problems),
     sqBin: read.text('SQ_BIN'),
     dockerHost: read.matching('DOCKER_HOST', /^(unix|tcp|http|https|npipe):\/\//, 'unix:///var/run/docker.sock or tcp://HOST:PORT'),
@@ -92,19 +103,27 @@ function parseProxies(text: string): string {
 }
 
 /** A live account without a webhook secret would take unsigned payments: refused, never assumed. */
-function readStripe(read: Reader, problems: string[]): StripeSettings {
+function readStripe(read: Reader, problems: string[], home: string, { withoutWebhookSecret = false }: ReadSettingsOptions): StripeSettings {
   const secretKey = read.secret('STRIPE_SECRET_KEY', 8)
-  const webhookSecret = read.secret('STRIPE_WEBHOOK_SECRET', 8)
+  const given = read.secret('STRIPE_WEBHOOK_SECRET', 8)
   const apiBase = read.url('STRIPE_API_BASE')
   if (secretKey === undefined) {
-    if (webhookSecret !== undefined) problems.push('STRIPE_WEBHOOK_SECRET is set, but STRIPE_SECRET_KEY is not. Set both for a real account, or none for the sandbox.')
+    if (given !== undefined) problems.push('STRIPE_WEBHOOK_SECRET is set, but STRIPE_SECRET_KEY is not. Set both for a real account, or none for the sandbox.')
     return { kind: 'sandbox' }
   }
-  if (webhookSecret === undefined) {
-    problems.push('STRIPE_SECRET_KEY is set, but STRIPE_WEBHOOK_SECRET is empty: unsigned payments would be taken. Set it to the signing secret of the webhook endpoint (whsec_…).')
+  const webhookSecret = given ?? keptWebhookSecret(home)
+  if (webhookSecret === undefined && !withoutWebhookSecret) {
+    problems.push(
+      'STRIPE_SECRET_KEY is set, but STRIPE_WEBHOOK_SECRET is empty: unsigned payments would be taken. Set it to the signing secret of the webhook endpoint (whsec_…), or let `tenantry billing sync --apply` make the endpoint.',
+    )
     return { kind: 'sandbox' }
   }
   return { kind: 'account', secretKey, webhookSecret, apiBase }
+}
+
+function keptWebhookSecret(home: string): string | undefined {
+  const file = webhookSecretFile(home)
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() || undefined : undefined
 }
 
 const SENDER = /^(?:[^<>"\r\n\0]{0,100}<([^<>@\s"]{1,64}@[^<>@\s"]{1,190})>|[^<>@\s"]{1,64}@[^<>@\s"]{1,190})$/

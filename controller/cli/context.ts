@@ -1,7 +1,7 @@
 /** What a command works with: the parts of `process` that it may use, and the two ways to answer. */
 import type { Machine } from '../machine.ts'
 import { openInstallation, type Installation, type OpenOptions } from '../installation.ts'
-import { readSettings, withDotEnv, type Settings } from '../settings.ts'
+import { readSettings, withDotEnv, type ReadSettingsOptions, type Settings } from '../settings.ts'
 
 export interface CliContext {
   readonly machine: Machine
@@ -36,13 +36,13 @@ export interface Answer {
   readonly exitCode?: ExitCode
 }
 
-export function settingsOf({ machine, folder }: CliContext): Settings {
-  return readSettings(withDotEnv(machine.environment, folder), folder)
+export function settingsOf({ machine, folder }: CliContext, options?: ReadSettingsOptions): Settings {
+  return readSettings(withDotEnv(machine.environment, folder), folder, options)
 }
 
 /** Opens the installation for one command and closes it again. */
-export async function withInstallation<T>(context: CliContext, work: (installation: Installation) => Promise<T>, options: Partial<OpenOptions> = {}): Promise<T> {
-  const installation = await openInstallation(settingsOf(context), { environment: context.machine.environment, now: context.now, ...options })
+export async function withInstallation<T>(context: CliContext, work: (installation: Installation) => Promise<T>, options: Partial<OpenOptions> & ReadSettingsOptions = {}): Promise<T> {
+  const installation = await openInstallation(settingsOf(context, options), { environment: context.machine.environment, now: context.now, ...options })
   try {
     return await work(installation)
   } finally {

@@ -1,6 +1,7 @@
 /** The command line: names, options and help. What a command does is in the file named after it. */
 import { Command, CommanderError, Option } from 'commander'
 import { approve } from './approve.ts'
+import { billingSync, type BillingSyncOptions } from './billing-sync.ts'
 import { buy, type BuyOptions } from './buy.ts'
 import { end, resume, set, suspend } from './change.ts'
 import { EXIT, UsageError, type Answer, type CliContext, type ExitCode } from './context.ts'
@@ -37,6 +38,7 @@ export async function runProgram(context: CliContext, args: readonly string[], s
   })
   addRepository(program, context, answer)
   addTenants(program, context, answer)
+  addBilling(program, context, answer)
   try {
     await program.parseAsync(args, { from: 'user' })
     return exitCode
@@ -126,4 +128,14 @@ function addTenants(program: Command, context: CliContext, answer: AnswerWith): 
   keys.command('show').description('print a whole key: the newest live one, or the one named').argument('<tenant>').argument('[key]').action((tenant: string, id: string | undefined) => answer(key.show(context, tenant, id)))
   changing(keys.command('rotate').description('a new key; the old ones go on for the overlap').argument('<tenant>').argument('[key]', 'only this one')).action((tenant: string, id: string | undefined, options: Reason) => answer(key.rotate(context, tenant, id, options)))
   changing(keys.command('revoke').description('a key and those made from it stop working within a second').argument('<tenant>').argument('<key>')).action((tenant: string, id: string, options: Reason) => answer(key.revoke(context, tenant, id, options)))
+}
+
+function addBilling(program: Command, context: CliContext, answer: AnswerWith): void {
+  const billing = program.command('billing').description('what stands at Stripe, and how it agrees with the repository')
+  billing
+    .command('sync')
+    .description('products, prices, portal and webhook endpoint at Stripe as the plan files say; shows what would be done')
+    .option('--apply', 'do it')
+    .option('--check', 'exit with 3 where there is something to do')
+    .action((options: BillingSyncOptions) => answer(billingSync(context, options)))
 }

@@ -5,6 +5,8 @@ import { pino } from 'pino'
 import { startController, type Controller } from '../controller.ts'
 import { gatewayVersion } from '../gateway/version.ts'
 import { createBareRepository } from '../git/bare-repository.ts'
+import { createStripeClient } from '../../hooks/stripe/client.ts'
+import { endpointFault } from '../../hooks/stripe/endpoint-check.ts'
 import { installPostReceive } from '../../hooks/git/install-post-receive.ts'
 import { openInstallation, type Installation } from '../installation.ts'
 import type { Settings } from '../settings.ts'
@@ -56,6 +58,7 @@ export async function up(context: CliContext, startSandbox: StartSandbox): Promi
     gatewayVersion: await gatewayVersion(),
     stripe: sandbox?.connection ?? accountOf(settings),
   }))
+  void warnOfEndpoint(settings, say)
   publicUrl = `http://127.0.0.1:${controller.gateway.port}`
   const run = writeRunFile(context, settings, controller, publicUrl, sandbox?.url)
   const signalled = new Promise<'SIGINT' | 'SIGTERM'>((resolve) => context.onSignal(resolve))
@@ -106,8 +109,16 @@ async function firstLook({ loop }: Controller, say: (line: string) => void): Pro
 }
 
 function accountOf({ stripe }: Settings): StripeConnection {
-  if (stripe.kind !== 'account') throw new Error('there is neither a Stripe account nor a sandbox')
-  return { ...stripe, kind: 'account' }
+  if (stripe.kind !== 'account' || stripe.webhookSecret === undefined) throw new Error('there is neither a Stripe account nor a sandbox')
+  return { ...stripe, kind: 'account', webhookSecret: stripe.webhookSecret }
+}
+
+/** Beside the start, which waits for nobody: what the account's webhook endpoint lacks is said when Stripe has answered. */
+async function warnOfEndpoint({ stripe, publicUrl }: Settings, say: (line: string) => void): Promise<void> {
+  if (stripe.kind !== 'account' || publicUrl === undefined) return
+  const { secretKey, apiBase } = stripe
+  const fault = await endpointFault(createStripeClient({ secretKey, ...(apiBase !== undefined && { apiBase }) }), publicUrl)
+  if (fault !== undefined) say(`warning: ${fault}`)
 }
 
 function progress(context: CliContext): (line: string) => void {
