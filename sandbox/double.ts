@@ -3,7 +3,7 @@
  * real endpoint. For the sandbox and for tests; nothing on the production path imports it.
  */
 import type { AddressInfo } from 'node:net'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { STRIPE_API_VERSION } from '../hooks/stripe/client.ts'
 import { HANDLED_EVENTS } from '../hooks/stripe/event.ts'
 import { createDelivery, type Fault } from './delivery.ts'
@@ -28,6 +28,8 @@ export interface StripeDoubleOptions extends Omit<OfflineDoubleOptions, 'url' | 
   readonly enabledEvents?: readonly string[]
   /** In whose shapes; the pinned version where absent. */
   readonly apiVersion?: string
+  /** Further pages of the sandbox, beside Stripe's. */
+  readonly pages?: readonly FastifyPluginAsync[]
   /** Milliseconds between attempts to deliver an event; the last one repeats. */
   readonly retryMs?: readonly [number, ...number[]]
 }
@@ -56,7 +58,7 @@ export async function createStripeDouble(options: StripeDoubleOptions): Promise<
     if (endpoints(event).length > 0) void delivery.send(event)
   }
 
-  const app = await listen(double, options.port)
+  const app = await listen(double, options.port, options.pages ?? [])
   url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
   for (const event of double.state.all('event')) if (double.state.get('delivered', event.id) === undefined) send(event)
   const timer = setInterval(() => double.account.catchUp(double.now()), CATCH_UP_MS).unref()
@@ -72,12 +74,13 @@ export async function createStripeDouble(options: StripeDoubleOptions): Promise<
   }
 }
 
-async function listen(double: OfflineDouble, port: number): Promise<FastifyInstance> {
+async function listen(double: OfflineDouble, port: number, pages: readonly FastifyPluginAsync[]): Promise<FastifyInstance> {
   const app = Fastify({ forceCloseConnections: true })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
   await app.register(createPayPage(double))
   await app.register(createPortalPage(double))
+  for (const page of pages) await app.register(page)
   app.all('/v1/*', (request, reply) => {
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
     const answer = double.handle({ method: request.method, path: request.url, headers, body: typeof request.body === 'string' ? request.body : '' })

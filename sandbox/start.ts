@@ -6,13 +6,15 @@ import type { BillingInterval } from '../controller/core/specs.ts'
 import type { CatalogView } from '../controller/core/catalog-view.ts'
 import type { Sandbox, StartSandbox } from '../controller/cli/up.ts'
 import { secretFile } from '../controller/installation.ts'
+import { mailFolder } from '../controller/mail/files.ts'
 import { createStripeDouble, type CatalogPrice } from './double.ts'
+import { createMailPage } from './mail-page.ts'
 
 export const startSandbox: StartSandbox = async ({ installation, webhookUrl, now }): Promise<Sandbox> => {
   const folder = path.join(installation.settings.home, 'sandbox')
   const secretKey = secretFile(path.join(folder, 'secret-key'), () => `sk_test_${randomBytes(16).toString('hex')}`)
   const webhookSecret = secretFile(path.join(folder, 'webhook-secret'), () => `whsec_${randomBytes(16).toString('hex')}`)
-  const double = await createStripeDouble({ port: 0, stateFile: path.join(folder, 'account.jsonl'), webhookUrl, webhookSecret, secretKey, now, catalog: () => prices(installation.catalog) })
+  const double = await createStripeDouble({ port: 0, stateFile: path.join(folder, 'account.jsonl'), webhookUrl, webhookSecret, secretKey, now, catalog: () => prices(installation.catalog), pages: [createMailPage(mailFolder(installation.settings.home))] })
   return { connection: { kind: 'sandbox', secretKey, webhookSecret, apiBase: double.url }, url: double.url, close: double.close }
 }
 

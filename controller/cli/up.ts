@@ -157,7 +157,7 @@ async function announce(context: CliContext, settings: Settings, controller: Con
   if (sq.warning !== undefined) say(`warning: ${sq.warning}`)
   const { tenants } = controller.overview()
   say(`${tenants.ready} of ${tenants.total - tenants.retained} tenants are served; \`npx tenantry status\` says why others are not`)
-  const sandbox = run.sandboxUrl === undefined ? [] : ['  npx tenantry buy --plan sq-founder --email ada@example.com --username lovelace', '                                            buy in the sandbox: answers with the key']
+  const sandbox = run.sandboxUrl === undefined ? [] : ['  npx tenantry buy --plan sq-founder --email ada@example.com --username lovelace', '                                            buy in the sandbox: answers with the key', ...(settings.mail.kind === 'files' ? [`  ${run.sandboxUrl}/mail`, '                                            the mail that customers get'] : [])]
   context.writeError(
     [
       '',

@@ -147,9 +147,12 @@ describe('the watcher', () => {
     asked = []
     made.touched([trial])
     await made.round()
-    clock.forward(600_000)
-    asked = []
-    await made.round()
+    // Use is asked about with a margin, so once more; then it is old.
+    for (let round = 0; round < 2; round++) {
+      clock.forward(600_000)
+      asked = []
+      await made.round()
+    }
     expect(asked).toEqual([])
   })
 
