@@ -4,6 +4,7 @@ import { Counter, type Registry } from 'prom-client'
 import type { Logger } from 'pino'
 import { createCheckout, type BeginPurchase } from '../hooks/stripe/checkout-routes.ts'
 import { createStripeClient } from '../hooks/stripe/client.ts'
+import { createPortal, type PortalUrl } from '../hooks/stripe/portal.ts'
 import { createStripeWebhook } from '../hooks/stripe/webhook.ts'
 import { createPurchaseWorker } from '../hooks/stripe/worker.ts'
 import type { FastifyPluginAsync } from 'fastify'
@@ -23,6 +24,7 @@ export interface Payments {
   /** Webhook and checkout, for the public site. */
   readonly routes: readonly FastifyPluginAsync[]
   readonly beginPurchase: BeginPurchase
+  readonly portalUrl: PortalUrl
   poke(reason: 'event' | 'tip'): void
   close(): Promise<void>
 }
@@ -82,8 +84,11 @@ export function startPayments({ installation, inbox, stripe: connection, machine
       return publicUrl()
     },
     installation: installation.id,
+    holds,
+    newHold: () => randomBytes(16).toString('hex'),
     now: machine.now,
     log,
   })
-  return { routes: [webhook, checkout.routes], beginPurchase: checkout.begin, poke: worker.poke, close: worker.close }
+  const portalUrl: PortalUrl = (tenant) => createPortal({ stripe, catalog: () => installation.catalog, publicUrl: publicUrl() })(tenant)
+  return { routes: [webhook, checkout.routes], beginPurchase: checkout.begin, portalUrl, poke: worker.poke, close: worker.close }
 }

@@ -14,6 +14,8 @@ export interface ProblemDetails {
   readonly detail: string
   readonly retryAfterSeconds?: number
   readonly errors?: readonly FieldProblem[]
+  /** What is sold in the place of what was asked for. */
+  readonly offer?: { readonly plan: string; readonly title: string; readonly prices: Readonly<Record<string, { readonly amount: number; readonly currency: string }>> }
 }
 
 export class HttpProblem extends Error {

@@ -1,8 +1,10 @@
 /** The public routes around buying: start a checkout, and how many founder slots are claimed. Claimed numbers come from the repository alone. */
 import type { FastifyPluginAsync } from 'fastify'
 import type { CatalogView } from '../../controller/core/catalog-view.ts'
-import type { Plan } from '../../controller/core/specs.ts'
-import { startCheckout, type CheckoutOptions } from './checkout.ts'
+import type { Plan, TenantId } from '../../controller/core/specs.ts'
+import { cancelHold } from './checkout-hold.ts'
+import { startCheckout, type CheckoutOptions, type StartedCheckout } from './checkout.ts'
+import { describeStripeError } from './fetch.ts'
 import { createCheckoutLimit } from './checkout-limit.ts'
 import { addressOf } from '../../controller/web/client-network.ts'
 import { createProblemHandler, HttpProblem } from '../../controller/web/http-problem.ts'
@@ -20,8 +22,11 @@ const MAX_BODY_BYTES = 16 * 1024
 /** The product whose plan with slots is the founding offer. */
 const FOUNDING_PRODUCT = 'sq'
 
-/** Starts a purchase for the client at an address, within its limit; `body` is what it sent. @throws HttpProblem as `startCheckout` */
-export type BeginPurchase = (address: string, body: unknown) => Promise<{ readonly url: string }>
+/**
+ * Starts a purchase for the client at an address, within its limit; `body` is what it sent. `pays` is the tenant that is to be paid for,
+ * where there is one: the caller has found that it belongs to who asks. @throws HttpProblem as `startCheckout`
+ */
+export type BeginPurchase = (address: string, body: unknown, about?: { readonly pays?: TenantId }) => Promise<StartedCheckout>
 
 export interface Checkout {
   readonly routes: FastifyPluginAsync
@@ -30,9 +35,9 @@ export interface Checkout {
 
 export function createCheckout(options: CheckoutOptions & { readonly log: Log }): Checkout {
   const limit = createCheckoutLimit(() => performance.now())
-  const begin: BeginPurchase = async (address, body) => {
+  const begin: BeginPurchase = async (address, body, about) => {
     limit.take(address)
-    return startCheckout(options, body)
+    return startCheckout(options, body, about)
   }
   return { begin, routes: createCheckoutRoutes(options, begin) }
 }
@@ -42,6 +47,11 @@ function createCheckoutRoutes(options: CheckoutOptions & { readonly log: Log }, 
     await parent.register(async (app) => {
       app.setErrorHandler(createProblemHandler(options.log))
       app.post('/api/checkout', { bodyLimit: MAX_BODY_BYTES }, (request) => begin(addressOf(request), request.body))
+      // Where Stripe sends a buyer who turns back: what was held is free again at once.
+      app.get<{ Querystring: Readonly<Record<string, unknown>> }>('/api/checkout/cancel', async ({ query }, reply) => {
+        if (typeof query['hold'] === 'string') await cancelHold(options, query['hold']).catch((err: unknown) => options.log.warn({ first: describeStripeError(err) }, 'a session that was turned back from goes on until it ends by itself'))
+        return reply.redirect(backTo(options.catalog(), query), 303)
+      })
       app.get('/api/founding-progress', async () => {
         const progress = foundingProgress(options.catalog())
         if (progress !== undefined) return progress
@@ -49,6 +59,14 @@ function createCheckoutRoutes(options: CheckoutOptions & { readonly log: Log }, 
       })
     })
   }
+}
+
+/** The form of the plan, or, for whoever pays for what there is, the dashboard. */
+function backTo(catalog: CatalogView, { plan: name, interval }: Readonly<Record<string, unknown>>): string {
+  const plan = typeof name === 'string' ? catalog.plan(name) : undefined
+  if (plan === undefined) return '/dashboard'
+  const query = new URLSearchParams({ plan: plan.metadata.name, interval: interval === 'year' ? 'year' : 'month', cancelled: '' })
+  return `/products/${plan.spec.product}/signup?${query.toString()}`
 }
 
 /** Of the plan of product `sq` that has slots; the first by name where several have. */

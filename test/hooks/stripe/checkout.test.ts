@@ -1,12 +1,18 @@
+import { randomBytes } from 'node:crypto'
 import Fastify from 'fastify'
 import type Stripe from 'stripe'
 import { beforeAll, afterAll, describe, expect, it } from 'vitest'
+import { createCheckoutHolds } from '../../../controller/store/checkout-holds.ts'
+import { openStore } from '../../../controller/store/db.ts'
 import type { Plan, Tenant, TenantId } from '../../../controller/core/specs.ts'
 import { createCheckout, foundingProgress } from '../../../hooks/stripe/checkout-routes.ts'
 import { startCheckout } from '../../../hooks/stripe/checkout.ts'
 import { createStripeClient, parseApiBase, STRIPE_API_VERSION } from '../../../hooks/stripe/client.ts'
+import { createPortal } from '../../../hooks/stripe/portal.ts'
 import { fetchSessions } from '../../../hooks/stripe/fetch.ts'
 import { METADATA } from '../../../hooks/stripe/session.ts'
+import { tempFolder } from '../../support/temp.ts'
+import { waitFor } from '../../support/wait.ts'
 import { has } from '../../support/parts.ts'
 import { closing, openDouble, SECRET_KEY } from '../../sandbox/shop.ts'
 import { createLogDouble } from './log-double.ts'
@@ -22,19 +28,26 @@ function tenant(n: number, changes: Partial<Tenant['spec']> = {}): Tenant {
   return { kind: 'Tenant', metadata: { name }, spec: { product: 'sq', plan: 'sq-founder', owner, state: 'active', keys: [], ...changes } }
 }
 
+function openHolds() {
+  const db = openStore(`${tempFolder()}/store.db`, 'rebuildable')
+  closing.push(() => db.close())
+  return { holds: createCheckoutHolds(db), newHold: () => randomBytes(16).toString('hex') }
+}
+
 async function openSite({ plans = [FOUNDER, STANDARD, FREE], priced = plans, tenants = [] as Tenant[] }: { plans?: Plan[]; priced?: Plan[]; tenants?: Tenant[] } = {}) {
   const double = await openDouble(priced)
   const stripe = createStripeClient({ secretKey: SECRET_KEY, apiBase: double.url })
   const clock = { now: new Date() }
   const app = Fastify()
   closing.push(() => app.close())
-  const options = { stripe, catalog: () => catalogOf({ plans }, tenants), publicUrl: 'http://localhost:8080', installation: 'inst-1', now: () => clock.now }
+  const held = openHolds()
+  const options = { stripe, catalog: () => catalogOf({ plans }, tenants), ...held, publicUrl: 'http://localhost:8080', installation: 'inst-1', now: () => clock.now }
   await app.register(createCheckout({ ...options, log: createLogDouble() }).routes)
   const post = (body: unknown) => {
     const payload = typeof body === 'string' ? body : JSON.stringify(body)
     return app.inject({ method: 'POST', url: '/api/checkout', headers: { 'content-type': 'application/json' }, payload })
   }
-  return { double, stripe, app, clock, options, post }
+  return { double, stripe, app, clock, options, post, holds: held.holds, tenants }
 }
 
 describe('starting a checkout', () => {
@@ -61,7 +74,7 @@ describe('starting a checkout', () => {
       mode: 'subscription',
       customer_email: 'ada@example.com',
       success_url: 'http://localhost:8080/welcome?session={CHECKOUT_SESSION_ID}',
-      cancel_url: expect.stringMatching(/^http:\/\/localhost:8080\/products\/[a-z-]+\/signup\?plan=[a-z-]+&interval=(month|year)&cancelled=$/) as string,
+      cancel_url: expect.stringMatching(/^http:\/\/localhost:8080\/api\/checkout\/cancel\?hold=[0-9a-f]{32}&plan=sq-founder&interval=month$/) as string,
     })
     expect(session.line_items!.data).toMatchObject([{ quantity: 1, price: { lookup_key: 'sq-founder_month', unit_amount: 1000 } }])
     double.pay(session.id)
@@ -124,6 +137,105 @@ describe('starting a checkout', () => {
   })
 })
 
+describe('what is held while somebody pays', () => {
+  const few = (slots: number) => [{ ...FOUNDER, spec: { ...FOUNDER.spec, slots } }, STANDARD]
+  const idOf = (url: string): string => url.split('/').at(-1)!
+  const buyer = (n: number, changes: object = {}) => ({ ...ORDER, email: `b${n}@example.com`, username: `b${n}`, ...changes })
+
+  it('the buyer after the last slot is told before paying, with what is sold instead by name and price', async () => {
+    const { post } = await openSite({ plans: few(3), tenants: [tenant(1)] })
+    expect([(await post(buyer(1))).statusCode, (await post(buyer(2))).statusCode]).toEqual([200, 200])
+    const late = await post(buyer(3))
+    expect(late.json()).toMatchObject({
+      status: 409,
+      code: 'plan-sold-out',
+      detail: 'All 3 slots of sq-founder are taken, 2 of them by buyers who are paying now. Choose sq-standard instead.',
+      offer: { plan: 'sq-standard', title: 'sq-standard', prices: { month: { amount: 1500, currency: 'usd' } } },
+    })
+    expect((await post(buyer(3, { plan: 'sq-standard' }))).json()).toMatchObject({ plan: 'sq-standard' })
+  })
+
+  it('of many who ask for the last slot at once, one gets it', async () => {
+    const { options } = await openSite({ plans: few(1) })
+    const answers = await Promise.allSettled(Array.from({ length: 8 }, (_, n) => startCheckout(options, buyer(n))))
+    expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  })
+
+  it('is free again when the buyer turns back, and when the session has ended by the clock', async () => {
+    const { post, app, stripe, clock } = await openSite({ plans: few(1) })
+    const { url } = (await post(buyer(1))).json()
+    const session = await stripe.checkout.sessions.retrieve(idOf(url))
+    expect((await post(buyer(2))).statusCode).toBe(409)
+    const back = await app.inject(session.cancel_url!.replace('http://localhost:8080', ''))
+    expect([back.statusCode, back.headers['location']]).toEqual([303, '/products/sq/signup?plan=sq-founder&interval=month&cancelled='])
+    expect((await stripe.checkout.sessions.retrieve(session.id)).status).toBe('expired')
+    expect((await post(buyer(2))).statusCode).toBe(200)
+    clock.now = new Date(clock.now.getTime() + 45 * 60_000)
+    const third = await post(buyer(3))
+    // The double's own clock did not move, and refuses a session that ends so late: what matters here is that the slot is free.
+    expect(third.json()['code']).not.toBe('plan-sold-out')
+  })
+
+  it('is not free when the buyer pays and then turns back', async () => {
+    const { post, app, stripe, double } = await openSite({ plans: few(1) })
+    const { url } = (await post(buyer(1))).json()
+    const session = await stripe.checkout.sessions.retrieve(idOf(url))
+    double.pay(session.id)
+    await app.inject(session.cancel_url!.replace('http://localhost:8080', ''))
+    expect((await post(buyer(2))).statusCode).toBe(409)
+  })
+
+  it('is counted once when the payment has become a tenant', async () => {
+    const { post, tenants } = await openSite({ plans: few(2) })
+    const { url } = (await post(buyer(1))).json()
+    tenants.push(tenant(1, { billing: { checkout: idOf(url) } }))
+    expect((await post(buyer(2))).statusCode).toBe(200)
+  })
+
+  it('is a user name too, for everybody else', async () => {
+    const { post } = await openSite()
+    expect((await post(ORDER)).statusCode).toBe(200)
+    const other = await post({ ...ORDER, email: 'mallory@example.com' })
+    expect(other.json()).toMatchObject({ status: 409, code: 'username-taken', detail: expect.stringContaining('at this moment') })
+  })
+
+  it('a buyer who begins again pays once: the session begun before is ended', async () => {
+    const { post, stripe, double } = await openSite({ plans: few(1) })
+    const first = (await post(ORDER)).json()['url']
+    const second = (await post({ ...ORDER, interval: 'year' })).json()['url']
+    expect((await stripe.checkout.sessions.retrieve(idOf(first))).status).toBe('expired')
+    double.pay(idOf(second))
+    expect((await post(ORDER)).json()).toMatchObject({ status: 409, code: 'already-paid' })
+  })
+
+  it('is not kept for a session that could not be made', async () => {
+    const { options, holds } = await openSite({ plans: few(1) })
+    const stripe = { prices: options.stripe.prices, checkout: { sessions: { create: () => Promise.reject(new Error('connection reset')) } } } as unknown as Stripe
+    await expect(startCheckout({ ...options, stripe }, ORDER)).rejects.toThrow('connection reset')
+    expect(holds.ofPlan('sq-founder', new Date().toISOString())).toEqual([])
+    expect((await startCheckout(options, ORDER)).plan).toBe('sq-founder')
+  })
+
+  it('ends by itself where the program died before the session was made', async () => {
+    const { options, holds, clock } = await openSite({ plans: few(1) })
+    const dead = { prices: options.stripe.prices, checkout: { sessions: { create: () => new Promise(() => undefined) } } } as unknown as Stripe
+    void startCheckout({ ...options, stripe: dead }, buyer(1))
+    await waitFor(() => holds.ofPlan('sq-founder', clock.now.toISOString()).length === 1, 'the hold')
+    await expect(startCheckout(options, buyer(2))).rejects.toMatchObject({ details: { code: 'plan-sold-out' } })
+    expect(holds.ofPlan('sq-founder', new Date(clock.now.getTime() + 41 * 60_000).toISOString())).toEqual([])
+  })
+
+  it('a tenant that is paid for needs no name and keeps the slot that it has', async () => {
+    const trial = tenant(1, { trial: { endsAt: '2099-01-01T00:00:00Z' } })
+    const { options, stripe } = await openSite({ plans: few(1), tenants: [trial] })
+    const { url } = await startCheckout(options, { plan: 'sq-founder', interval: 'month', email: 'ada@example.com', quantity: 2 }, { pays: trial.metadata.name })
+    const session = await stripe.checkout.sessions.retrieve(idOf(url), { expand: ['line_items'] })
+    expect(session.metadata).toMatchObject({ [METADATA.tenant]: 'user001' })
+    expect(session.line_items!.data[0]!.quantity).toBe(2)
+    await expect(startCheckout(options, buyer(2))).rejects.toMatchObject({ details: { code: 'plan-sold-out' } })
+  })
+})
+
 describe('the founding progress', () => {
   it('counts tenants that have not ended, from the repository alone', async () => {
     const tenants = Array.from({ length: 327 }, (_, n) => tenant(n + 1))
@@ -159,9 +271,16 @@ describe.skipIf(!has('stripe-mock'))('checked by the real stripe-mock', () => {
   /** stripe-mock's one price is $20 a month, whatever is asked for. */
   const twenty = { prices: { month: { amount: 2000, currency: 'usd' } } }
 
-  it.each([['without a trial', twenty], ['with a trial', { ...twenty, trialDays: 14 }]])('a checkout %s is a request that Stripe takes', async (_, changes) => {
-    const options = { stripe, catalog: () => catalogOf({ plans: [plan('sq-founder', changes)] }, []), publicUrl: 'https://example.com', installation: 'inst-1', now: () => new Date() }
+  it.each([['without a trial', twenty], ['with a trial', { ...twenty, trialDays: 14 }], ['with promotion codes and tax', { ...twenty, promotionCodes: true, automaticTax: true }]])('a checkout %s is a request that Stripe takes', async (_, changes) => {
+    const options = { stripe, catalog: () => catalogOf({ plans: [plan('sq-founder', changes)] }, []), ...openHolds(), publicUrl: 'https://example.com', installation: 'inst-1', now: () => new Date() }
     expect((await startCheckout(options, ORDER)).url).toMatch(/^https:\/\/checkout\.stripe\.com\//)
+  })
+
+  it('ending a session and opening the portal are requests that Stripe takes', async () => {
+    const owner = tenant(1, { billing: { customer: 'cus_1' } })
+    expect((await stripe.checkout.sessions.expire('cs_test_1')).object).toBe('checkout.session')
+    expect(await createPortal({ stripe, catalog: () => catalogOf({}, [owner]), publicUrl: 'https://example.com' })(owner.metadata.name)).toMatch(/^https:/)
+    await expect(createPortal({ stripe, catalog: () => catalogOf({}, [tenant(1)]), publicUrl: 'https://example.com' })(owner.metadata.name)).rejects.toMatchObject({ details: { code: 'not-paid-for' } })
   })
 
   it('and a wrong parameter would be seen', async () => {

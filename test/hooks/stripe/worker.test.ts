@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import Fastify from 'fastify'
 import fc from 'fast-check'
 import type { AddressInfo } from 'node:net'
@@ -5,7 +6,7 @@ import type Stripe from 'stripe'
 import { describe, expect, it } from 'vitest'
 import { openStore } from '../../../controller/store/db.ts'
 import { createBillingCases } from '../../../controller/store/billing-cases.ts'
-import { createCheckoutHolds } from '../../../controller/store/checkout-holds.ts'
+import { createCheckoutHolds, type CheckoutHolds } from '../../../controller/store/checkout-holds.ts'
 import { createHighestNumbers } from '../../../controller/store/highest-numbers.ts'
 import { createInbox, type Inbox, type Settlement } from '../../../controller/store/inbox.ts'
 import { createTimeline } from '../../../controller/store/timeline.ts'
@@ -30,7 +31,7 @@ interface Shop {
   readonly stripe: Stripe
   readonly repository: RepositoryDouble
   readonly inbox: Inbox
-  readonly options: PurchaseBatchOptions & { readonly inbox: Inbox }
+  readonly options: PurchaseBatchOptions & { readonly inbox: Inbox; readonly holds: CheckoutHolds }
   readonly log: ReturnType<typeof createLogDouble>
   readonly settled: (readonly [Settlement['kind'], string])[]
   readonly timeline: ReturnType<typeof createTimeline>
@@ -81,7 +82,7 @@ async function openShop({ plans = [FOUNDER, STANDARD], faults }: { plans?: Repos
   }
   const open: Shop['open'] = async (n, changes = {}) => {
     const body = { plan: 'sq-founder', interval: 'month', email: `buyer${n}@example.com`, username: `buyer-${n}`, ...changes }
-    const { url } = await startCheckout({ stripe, catalog: repository.catalog, publicUrl: 'http://localhost:8080', installation: INSTALLATION, now }, body)
+    const { url } = await startCheckout({ stripe, catalog: repository.catalog, holds: options.holds, newHold: () => randomBytes(16).toString('hex'), publicUrl: 'http://localhost:8080', installation: INSTALLATION, now }, body)
     return url.slice(url.lastIndexOf('/') + 1)
   }
   return {
@@ -487,7 +488,7 @@ describe('from checkout to commit, over HTTP', () => {
         const stripe = createStripeClient({ secretKey: SECRET_KEY, apiBase: double.url })
         const joined: Shop = { ...shop, stripe, options: { ...shop.options, stripe } }
         webhook.url = await connect(joined)
-        const checkout = { stripe, catalog: shop.repository.catalog, publicUrl: 'http://localhost:8080', installation: INSTALLATION, now: shop.options.now }
+        const checkout = { stripe, catalog: shop.repository.catalog, holds: shop.options.holds, newHold: () => randomBytes(16).toString('hex'), publicUrl: 'http://localhost:8080', installation: INSTALLATION, now: shop.options.now }
         for (let n = 0; n < 12; n++) {
           const { url } = await startCheckout(checkout, { plan: 'sq-founder', interval: 'year', email: `b${n}@example.com`, username: `b-${n}` })
           double.pay(url.slice(url.lastIndexOf('/') + 1))
