@@ -8,7 +8,7 @@ import { lookupKey, meterLookupKey } from '../../controller/core/purchase.ts'
 import type { BillingInterval, Plan, Price, Tenant, TenantId } from '../../controller/core/specs.ts'
 import { HttpProblem } from '../../controller/web/http-problem.ts'
 import { endEarlier, takeHold, type HoldOptions, type Order } from './checkout-hold.ts'
-import { parseRequest } from './checkout-request.ts'
+import { parseRequest, type CheckoutRequest } from './checkout-request.ts'
 import { METADATA } from './metadata.ts'
 
 export interface CheckoutOptions extends HoldOptions {
