@@ -5,12 +5,12 @@
 import { maskKey } from '../core/key-format.ts'
 import { keyTree, describeAccess, type KeyNode } from '../core/key-tree.ts'
 import type { ApiKey } from '../core/keys.ts'
-import { newKey, spentKeys, wishFault, withDescendants, type KeyWish } from '../core/new-key.ts'
+import { newKey, wishFault, withDescendants, type KeyWish } from '../core/new-key.ts'
 import type { KeyAccess, KeySpec, Tenant, TenantId, Timestamp } from '../core/specs.ts'
 import type { Keyring } from '../reconcile/ports.ts'
-import { orderKey, type SpecEdit } from '../specs/write.ts'
 import type { KeyChanges } from './change-batch.ts'
 import { KeyChangeError } from './errors.ts'
+import { addKey, plainTime } from './key-edits.ts'
 
 /** The tenant and key that the gateway found. */
 export interface Asker {
@@ -62,7 +62,7 @@ export interface AgentKeysOptions {
 const NO_USE: KeyUse = { lastUsedAt: new Map(), requests: new Map() }
 
 export function createAgentKeys({ changes, tenant: tenantNow, keyring, useOf, newNonce, now }: AgentKeysOptions): AgentKeys {
-  const timestamp = (): Timestamp => now().toISOString().replace(/\.\d+Z$/, 'Z')
+  const timestamp = (): Timestamp => plainTime(now())
 
   function viewOf(tenant: TenantId, { key, state, access, endsAt }: KeyNode, use: KeyUse): KeyView {
     return {
@@ -84,11 +84,11 @@ export function createAgentKeys({ changes, tenant: tenantNow, keyring, useOf, ne
       const making = { nonce: newNonce(), masterVersion: keyring.masterVersion, now: timestamp() }
       const changed = await changes.submit({
         tenant,
-        by: parent,
+        by: { kind: 'key', key: parent },
         edits({ spec: { keys } }) {
           const fault = wishFault(keys, { ...wish, parent }, making.now)
           if (fault !== undefined) throw new KeyChangeError(fault.code, fault.detail)
-          return added(keys, newKey(keys, { ...wish, parent }, making), making.now)
+          return addKey(keys, newKey(keys, { ...wish, parent }, making), making.now)
         },
         what({ spec: { keys } }) {
           const { id, name, access } = madeWith(keys, making.nonce)
@@ -111,7 +111,7 @@ export function createAgentKeys({ changes, tenant: tenantNow, keyring, useOf, ne
       const at = timestamp()
       const changed = await changes.submit({
         tenant,
-        by: key,
+        by: { kind: 'key', key },
         edits({ spec: { keys } }) {
           const index = keys.findIndex((each) => each.id === id)
           if (index === -1) throw new KeyChangeError('key-unknown')
@@ -130,9 +130,4 @@ function madeWith(keys: readonly KeySpec[], nonce: string): Extract<KeySpec, { n
   const made = keys.find((key) => key.nonce === nonce)
   if (made?.nonce === undefined) throw new Error('the key that was just written is not in its file')
   return made
-}
-
-function added(keys: readonly KeySpec[], key: KeySpec, now: Timestamp): SpecEdit[] {
-  const spent = spentKeys(keys, now)
-  return [...spent.map((index) => ({ path: ['spec', 'keys', index], value: undefined })), { path: ['spec', 'keys', keys.length - spent.length], value: orderKey(key) }]
 }

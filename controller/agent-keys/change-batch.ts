@@ -1,6 +1,6 @@
 /**
- * Changes of tenants' keys that customers ask for, written in one commit for all that wait: one after another, each on what the one
- * before it made of the file. What cannot be done is refused alone. Nothing of a key's text is here.
+ * Changes of tenants' files that customers ask for, most of them of keys, written in one commit for all that wait: one after another,
+ * each on what the one before it made of the file. What cannot be done is refused alone. Nothing of a key's text is here.
  */
 import type { CatalogView } from '../core/catalog-view.ts'
 import { keyFindings } from '../core/check-keys.ts'
@@ -14,8 +14,10 @@ import { KeyChangeError } from './errors.ts'
 
 export interface KeyChange {
   readonly tenant: TenantId
-  /** The key with which it was asked for. */
-  readonly by: string
+  /** Who asked: an agent with this key, or the owner. */
+  readonly by: { readonly kind: 'key'; readonly key: string } | { readonly kind: 'owner' }
+  /** What it is about, as commits are named; keys where absent. */
+  readonly area?: 'account'
   /** Answers the fields to change, none where all is so already. Throws KeyChangeError. May be asked again on another state of the file. */
   readonly edits: (tenant: Tenant) => readonly SpecEdit[]
   /** What was done, for the commit message, without tenant and asker. */
@@ -131,8 +133,9 @@ export function createKeyChanges({ repository, writer, catalog, parser }: KeyCha
 function messageOf(done: readonly { readonly change: KeyChange; readonly tenant: Tenant }[]): string {
   const lines = done.map(({ change, tenant }) => `${change.tenant}: ${change.what(tenant)}`)
   const tenants = new Set(done.map(({ change }) => change.tenant))
-  const subject = done.length === 1 ? `keys: ${change(done[0]!)}` : `keys: ${done.length} changes asked for by ${tenants.size === 1 ? [...tenants][0] : `${tenants.size} tenants`}`
-  const trailers = done.map(({ change: { tenant, by } }) => `By: key ${by} of ${tenant}`)
+  const area = done.every(({ change }) => change.area === undefined) ? 'keys' : 'account'
+  const subject = done.length === 1 ? `${area}: ${change(done[0]!)}` : `${area}: ${done.length} changes asked for by ${tenants.size === 1 ? [...tenants][0] : `${tenants.size} tenants`}`
+  const trailers = done.map(({ change: { tenant, by } }) => `By: ${by.kind === 'key' ? `key ${by.key}` : 'owner'} of ${tenant}`)
   return `${subject}\n\n${lines.map((line) => `- ${line}`).join('\n')}\n\n${[...new Set(trailers)].join('\n')}\n`
 }
 

@@ -1,11 +1,11 @@
 /** `tenantry key …`: keys are derived from the file, so every change of them is a commit, and showing one needs only the master key. */
+import { addKey, DEFAULT_OVERLAP_HOURS, plainTime, rotateKeys, successorOf } from '../agent-keys/key-edits.ts'
 import { maskKey } from '../core/key-format.ts'
 import { describeAccess, keyTree } from '../core/key-tree.ts'
-import { earliest, isFullKey, isLive, liveKeys } from '../core/keys.ts'
-import { newKey, spentKeys, wishFault, withDescendants, type KeyWish } from '../core/new-key.ts'
+import { isFullKey, isLive, liveKeys } from '../core/keys.ts'
+import { newKey, wishFault, withDescendants, type KeyWish } from '../core/new-key.ts'
 import type { KeyAccess, KeySpec, Tenant, TenantId, Timestamp } from '../core/specs.ts'
 import type { Keyring } from '../reconcile/ports.ts'
-import { orderKey, type SpecEdit } from '../specs/write.ts'
 import { readUsage, usagePath } from '../store/usage.ts'
 import { changeTenant } from './change.ts'
 import { table, UsageError, withInstallation, type Answer, type CliContext } from './context.ts'
@@ -131,9 +131,7 @@ export async function rotate(context: CliContext, id: string, keyId: string | un
     edits(tenant, catalog) {
       const { keys } = tenant.spec
       const old = keyId === undefined ? keys.filter((key) => isLive(key, at) && isOwn(key)) : [keyOf(tenant, keyId)]
-      const overlapEnd = plainTime(new Date(Date.parse(at) + (catalog.platform?.spec.keyOverlapHours ?? 24) * HOUR_MS))
-      const expiries = old.map((key) => ({ path: ['spec', 'keys', keys.indexOf(key), 'expiresAt'], value: earliest([key.expiresAt, overlapEnd]) }))
-      return [...expiries, ...addKey(keys, newKey(keys, keyId === undefined ? {} : successorOf(old[0]!), making), at)]
+      return rotateKeys(keys, old, catalog.platform?.spec.keyOverlapHours ?? DEFAULT_OVERLAP_HOURS, keyId === undefined ? {} : successorOf(old[0]!), making)
     },
   })
   const answer = await show(context, id, changed.tenant.spec.keys.at(-1)?.id)
@@ -143,11 +141,6 @@ export async function rotate(context: CliContext, id: string, keyId: string | un
 /** Without a key named, those that may everything are rotated: what is narrower was made on purpose. */
 function isOwn({ access, parent }: KeySpec): boolean {
   return access === undefined && parent === undefined
-}
-
-/** Its name, its parent and what it may; its end was for the old text. */
-function successorOf({ name, parent, access }: KeySpec): KeyWish {
-  return { ...(name !== undefined && { name }), ...(parent !== undefined && { parent }), ...(access && { access }) }
 }
 
 export async function revoke(context: CliContext, id: string, keyId: string, options: { reason?: string }): Promise<Answer> {
@@ -162,12 +155,6 @@ export async function revoke(context: CliContext, id: string, keyId: string, opt
   const below = withDescendants(keys, keyId).filter((key) => key.id !== keyId && isLive(key, at)).map((key) => key.id)
   const those = below.length === 0 ? '' : ` So do the keys made from it: ${below.join(', ')}.`
   return { json: { tenant: id, id: keyId, descendants: below, revision: changed.revision ?? null }, text: `Key ${keyId} of ${id} is revoked; it stops working within a second.${those}\n` }
-}
-
-/** What is spent goes, where the file is long. */
-function addKey(keys: readonly KeySpec[], key: KeySpec, now: Timestamp): SpecEdit[] {
-  const spent = spentKeys(keys, now)
-  return [...spent.map((index) => ({ path: ['spec', 'keys', index], value: undefined })), { path: ['spec', 'keys', keys.length - spent.length], value: orderKey(key) }]
 }
 
 async function masterVersionOf(context: CliContext): Promise<number> {
@@ -188,11 +175,6 @@ function keyOf(tenant: Tenant, keyId: string): KeySpec {
 /** What tells a key from others without opening anything. */
 function shownKey({ keyOf }: Keyring, { metadata }: Tenant, key: KeySpec): string {
   return key.digest === undefined ? maskKey(keyOf(metadata.name, key)) : `sha256 ${key.digest.slice(0, 8)}…`
-}
-
-/** Whole seconds, as people write them. */
-function plainTime(at: Date): Timestamp {
-  return at.toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
 function newNonce(): string {
