@@ -125,6 +125,14 @@ export function createOwnerActions({ changes, past, sync, platform, masterVersio
       }
       return found
     },
+    ...accountActions(submit, now),
+  }
+}
+
+type Submit = (tenant: TenantId, what: (spec: Tenant) => string, edits: (spec: Tenant) => readonly SpecEdit[], area?: 'account') => Promise<Tenant>
+
+function accountActions(submit: Submit, now: () => Date): Pick<OwnerActions, 'list' | 'close'> {
+  return {
     async list(tenant, as) {
       await submit(tenant, () => (as === undefined ? 'taken off the founders page' : 'agreed to stand on the founders page'), () => [{ path: ['spec', 'owner', 'listedAs'], value: as }], 'account')
     },
