@@ -28,14 +28,14 @@ export function countWords(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
 }
 
-const BYTE_UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB']
+const MB = 1024 * 1024
+const BYTE_UNITS: readonly (readonly [bytes: number, name: string])[] = [[1_000_000 * MB, 'TB'], [1000 * MB, 'GB'], [MB, 'MB'], [1024, 'kB']]
 
-/** In steps of 1024, as the limits count: `234 MB`, `1.5 GB`. */
+/** Megabytes as the limits count them, of 1024 × 1024 bytes, and a thousand of them a gigabyte, as plans are sold: `234 MB`, `1 GB`. */
 export function bytesWords(bytes: number): string {
-  const step = bytes < 1024 ? 0 : Math.min(BYTE_UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
-  const value = bytes / 1024 ** step
-  const digits = step === 0 || value >= 100 || Number.isInteger(value) ? 0 : value >= 10 ? 1 : 2
-  return `${value >= 1000 ? countWords(value) : String(Number(value.toFixed(digits)))} ${BYTE_UNITS[step]}`
+  const [size, name] = BYTE_UNITS.find(([each]) => bytes >= each) ?? [1, 'bytes']
+  const value = bytes / size
+  return `${value >= 100 ? countWords(value) : String(Number(value.toPrecision(3)))} ${name}`
 }
 
 const SYMBOLS: Readonly<Record<string, string>> = { usd: '$', eur: '€', gbp: '£' }

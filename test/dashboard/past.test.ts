@@ -21,7 +21,7 @@ describe('history', () => {
   it('tells who did what, newest first, and says nothing of a commit\'s message', async () => {
     const place = await openOwnerPlace()
     await place.actions.revokeKey(ID, 'k1')
-    await pushed(place, fileOf(1).path, (text) => text.replace('state: active', 'state: suspended\n  stateReason: the card was stolen\n  limits: { storageMb: 2048 }'), 'user002 complained about user001')
+    await pushed(place, fileOf(1).path, (text) => text.replace('state: active', 'state: suspended\n  stateReason: the card was stolen\n  limits: { storageMb: 2000 }'), 'user002 complained about user001')
     await pushed(place, fileOf(1).path, (text) => `${text}# a remark\n`, 'a remark')
     expect(await told(place)).toEqual([
       ['The operator'],
@@ -53,7 +53,7 @@ describe('the commit that set a limit', () => {
     const first = await place.past.originOf(ID, 'standard', 'storageMb', at())
     expect(first).toMatchObject({ file: 'plan', by: { kind: 'operator' } })
     const before = '2026-03-01T12:00:00Z'
-    const own = await pushed(place, fileOf(1).path, (text) => text.replace('  state: active\n', '  state: active\n  limits: { storageMb: 2048 }\n'), 'more room')
+    const own = await pushed(place, fileOf(1).path, (text) => text.replace('  state: active\n', '  state: active\n  limits: { storageMb: 2000 }\n'), 'more room')
     await pushed(place, 'plans/standard.yaml', (text) => text.replace('storageMb: 1000', 'storageMb: 1500'), 'more for all')
     expect(await place.past.originOf(ID, 'standard', 'storageMb', at())).toMatchObject({ file: 'tenant', commit: own })
     expect(await place.past.originOf(ID, 'standard', 'storageMb', before)).toEqual(first)
