@@ -7,7 +7,7 @@ export interface FieldOptions {
   readonly name: string
   readonly label: string
   readonly value?: string
-  readonly type?: 'text' | 'email' | 'password' | 'number'
+  readonly type?: 'text' | 'email' | 'password' | 'number' | 'date'
   readonly hint?: string
   readonly error?: string | undefined
   readonly autocomplete?: string
