@@ -64,20 +64,7 @@ const NO_USE: KeyUse = { lastUsedAt: new Map(), requests: new Map() }
 export function createAgentKeys({ changes, tenant: tenantNow, keyring, useOf, newNonce, now }: AgentKeysOptions): AgentKeys {
   const timestamp = (): Timestamp => plainTime(now())
 
-  function viewOf(tenant: TenantId, { key, state, access, endsAt }: KeyNode, use: KeyUse): KeyView {
-    return {
-      id: key.id,
-      name: key.name ?? null,
-      parent: key.parent ?? null,
-      key: key.digest === undefined ? maskKey(keyring.keyOf(tenant, key)) : '…',
-      state,
-      access: access ?? null,
-      createdAt: key.createdAt,
-      endsAt: endsAt ?? null,
-      lastUsedAt: use.lastUsedAt.get(key.id) ?? null,
-      requestsUsed: use.requests.get(key.id) ?? 0,
-    }
-  }
+  const viewOf = (tenant: TenantId, node: KeyNode, use: KeyUse): KeyView => keyView(keyring, tenant, node, use)
 
   return {
     async create({ tenant, key: parent }, wish) {
@@ -122,6 +109,22 @@ export function createAgentKeys({ changes, tenant: tenantNow, keyring, useOf, ne
       })
       return withDescendants(changed.spec.keys, id).map((each) => each.id)
     },
+  }
+}
+
+/** A key as it may be shown: its text is masked. */
+export function keyView({ keyOf }: Pick<Keyring, 'keyOf'>, tenant: TenantId, { key, state, access, endsAt }: KeyNode, use: KeyUse): KeyView {
+  return {
+    id: key.id,
+    name: key.name ?? null,
+    parent: key.parent ?? null,
+    key: key.digest === undefined ? maskKey(keyOf(tenant, key)) : '…',
+    state,
+    access: access ?? null,
+    createdAt: key.createdAt,
+    endsAt: endsAt ?? null,
+    lastUsedAt: use.lastUsedAt.get(key.id) ?? null,
+    requestsUsed: use.requests.get(key.id) ?? 0,
   }
 }
 

@@ -81,6 +81,10 @@ export function limitName(name: LimitName): string {
   return LIMIT_NAMES[name][0]
 }
 
+export function isLimitName(name: string): name is LimitName {
+  return Object.hasOwn(LIMIT_NAMES, name)
+}
+
 /** `5 GB`, `20`, `unlimited`. */
 export function limitWords(name: LimitName, value: Limit): string {
   if (value === 'unlimited') return value

@@ -17,7 +17,7 @@ export interface PastEntry {
 
 /** The commit that set a limit. */
 export interface LimitOrigin {
-  readonly file: 'tenant' | 'plan'
+  readonly file: 'tenant' | 'plan' | 'key'
   readonly commit: CommitId
   readonly at: Timestamp
   readonly by: Changer
@@ -28,6 +28,8 @@ export interface Past {
   of(id: TenantId): Promise<readonly PastEntry[]>
   /** Which commit set a limit as it was in force for the tenant at a time; undefined where history does not say. */
   originOf(id: TenantId, plan: string, limit: LimitName, at: Timestamp): Promise<LimitOrigin | undefined>
+  /** Which commit made a key. */
+  originOfKey(id: TenantId, key: string): Promise<LimitOrigin | undefined>
 }
 
 export interface PastOptions {
@@ -83,6 +85,10 @@ export function createPast({ repository, fileOf, parser, titles }: PastOptions):
 
   return {
     of,
+    async originOfKey(id, key) {
+      const made = (await of(id)).findLast(({ changes }) => changes.some(({ field }) => field === `keys.${key}`))
+      return made && { file: 'key', commit: made.commit, at: made.at, by: made.by }
+    },
     async originOf(id, plan, limit, at) {
       const file = fileOf(id)
       const own = file && settingCommit(await versionsOf(file.path), ofTenant, limit, at)

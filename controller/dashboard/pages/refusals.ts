@@ -1,7 +1,6 @@
 /** `/dashboard/TENANT/refusals`: what was refused lately, and for each the rule, the commit that set it and the use behind it. */
 import { changerWords } from '../../core/history.ts'
-import type { LimitName } from '../../core/specs.ts'
-import { countWords, limitName, limitWords, timeWords } from '../../core/wording.ts'
+import { bytesWords, countWords, isLimitName, limitName, limitWords, timeWords } from '../../core/wording.ts'
 import type { RefusalRecord } from '../../store/usage.ts'
 import { html, type Html } from '../../web/html.ts'
 import { badge, emptyState, facts, table } from '../../web/pages/components.ts'
@@ -35,29 +34,32 @@ function measuredRows(measured: Readonly<Record<string, unknown>>, origin: Limit
   const { limit, value, used, resetAt, unit, fairUse } = measured
   const rows: (readonly [string, Html | string])[] = []
   if (typeof limit === 'string') {
-    const name = limit as LimitName
-    const said = typeof value === 'number' ? amount(name, value, unit) : String(value)
-    rows.push(['Rule', `${known(name)}: ${said}${fairUse === true ? ', which “unlimited” stays under (fair use)' : ''}`])
-    if (origin !== undefined) rows.push(['Set by', html`${changerWords(origin.by)}, ${origin.file === 'plan' ? 'in the plan' : 'for you alone'}, ${timeWords(origin.at)}, commit <code>${origin.commit.slice(0, 10)}</code>`])
-    if (typeof used === 'number') rows.push(['Used then', amount(name, used, unit)])
+    rows.push(['Rule', `${ruleName(limit)}: ${amount(limit, value, unit)}${fairUse === true ? ', which “unlimited” stays under (fair use)' : ''}`])
+    if (origin !== undefined) rows.push(['Set by', html`${changerWords(origin.by)}, ${ORIGINS[origin.file]}, ${timeWords(origin.at)}, commit <code>${origin.commit.slice(0, 10)}</code>`])
+    if (typeof used === 'number') rows.push(['Used then', amount(limit, used, unit)])
   }
   if (typeof resetAt === 'string') rows.push(['Begins anew', timeWords(resetAt)])
   return rows
 }
 
-const known = (name: LimitName): string => {
-  try {
-    return limitName(name)
-  } catch {
-    return name
-  }
+const ORIGINS: Readonly<Record<LimitOrigin['file'], string>> = { plan: 'in the plan', tenant: 'for you alone', key: 'with the key' }
+
+/** What is no limit of plans: of a key, or of the service itself. */
+const OTHER_RULES: Readonly<Record<string, string>> = {
+  'access.requestsPerSecond': 'requests a second of this key',
+  'access.requests': 'requests of this key in all',
+  phextBytes: 'size of one phext',
+  coordinate: 'the largest part of a coordinate',
 }
 
-function amount(name: LimitName, value: number, unit: unknown): string {
+function ruleName(limit: string): string {
+  return isLimitName(limit) ? limitName(limit) : (OTHER_RULES[limit] ?? limit)
+}
+
+function amount(limit: string, value: unknown, unit: unknown): string {
+  if (typeof value !== 'number') return String(value)
+  if (unit === 'bytes') return bytesWords(value)
+  if (unit === 'MiB') return bytesWords(value * 1024 * 1024)
   if (typeof unit === 'string') return `${countWords(value)} ${unit}`
-  try {
-    return limitWords(name, value)
-  } catch {
-    return String(value)
-  }
+  return isLimitName(limit) ? limitWords(limit, value) : countWords(value)
 }
