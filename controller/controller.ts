@@ -9,10 +9,11 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { Logger } from 'pino'
 import { createAccounts } from './accounts/accounts.ts'
 import { createAgentKeys } from './agent-keys/agent-keys.ts'
-import { createKeyChanges } from './agent-keys/change-batch.ts'
+import { createKeyChanges, type KeyChanges } from './agent-keys/change-batch.ts'
 import { createKeyRoutes } from './agent-keys/routes.ts'
 import { createUntilServed } from './agent-keys/served.ts'
 import { readKeyUse } from './agent-keys/use.ts'
+import { composeDashboard } from './dashboard/compose.ts'
 import { headerFactsOf } from './core/header-facts.ts'
 import { deriveProbeKey } from './core/keys.ts'
 import type { ShardName } from './core/placement.ts'
@@ -122,7 +123,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const keys = composeKeys(installation, machine, log, () => late.gateway?.port)
   const parts = composeSite({ installation, payments, stripe: options.stripe, publicUrl: () => publicUrl, now: machine.now })
   const accounts = createAccounts({ store: stores.durable, outbox: mails.outbox, pages: parts.pages, publicUrl: () => publicUrl, now: machine.now, nowMs: () => performance.now(), log })
-  const site = await listenSite(settings.home, createSite({ routes: [...payments.routes, keys, ...parts.routes, ...accounts.routes, mails.routes, createPhextListing(createDedicatedPhexts(world, runtime), log)], pages: parts.pages, firstUse: firstUse(deps), log }))
+  const dashboard = composeDashboard({ installation, machine, stripe: options.stripe, sessions: accounts.sessions, pages: parts.pages, changes: keys.changes, untilServed: keys.untilServed, publicUrl: () => publicUrl, gatewayUrl: () => late.gateway && gatewayUrlOf(settings.host, late.gateway.port), log })
+  const site = await listenSite(settings.home, createSite({ routes: [...payments.routes, keys.routes, ...parts.routes, ...accounts.routes, dashboard, mails.routes, createPhextListing(createDedicatedPhexts(world, runtime), log)], pages: parts.pages, firstUse: firstUse(deps), log }))
   const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, workers: settings.gatewayWorkers, readCacheMb: settings.readCacheMb, trustedProxies: settings.trustedProxies, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })
   // Customers and Stripe are served as soon as the gateway is up, which is a process of its own, and not only when a large repository is read.
   const read = source.sync().catch((err: unknown) => log.error({ err }, 'the repository cannot be taken in yet'))
@@ -163,13 +165,14 @@ async function startHints({ installation, loop, runtime, processes, gatewayProce
   }
 }
 
-/** Keys that agents make from their own: commits, and an answer once the gateway serves them. */
-function composeKeys(installation: Installation, { now }: Machine, log: Logger, port: () => number | undefined): FastifyPluginAsync {
+/** Keys that agents make from their own, and owners on the dashboard: commits, and an answer once the gateway serves them. */
+function composeKeys(installation: Installation, { now }: Machine, log: Logger, port: () => number | undefined): { readonly routes: FastifyPluginAsync; readonly changes: KeyChanges; readonly untilServed: (key: string) => Promise<boolean> } {
   const { repository, writer, catalog, keyring, settings } = installation
   let parser: SpecParser | undefined
   const changes = createKeyChanges({ repository, writer, catalog, parser: () => (parser ??= createSpecParser()) })
   const keys = createAgentKeys({ changes, tenant: (id) => catalog.tenant(id), keyring, useOf: (tenant) => readKeyUse(settings.home, tenant), newNonce: () => randomBytes(16).toString('hex'), now })
-  return createKeyRoutes({ keys, untilServed: createUntilServed({ host: settings.host, port, limitMs: KEY_SERVED_WITHIN_MS }), now, log })
+  const untilServed = createUntilServed({ host: settings.host, port, limitMs: KEY_SERVED_WITHIN_MS })
+  return { routes: createKeyRoutes({ keys, untilServed, now, log }), changes, untilServed }
 }
 
 function composeShards(installation: Installation, parts: { world: World; folders: ShardFolders; runtime: ContainerRuntime; processes: SqProcesses; user: string; onMoved: (shard: ShardName) => void; onReload: (seconds: number) => void }): Shards {
@@ -214,6 +217,12 @@ function firstUse({ timeline, world, now, log }: ReconcileDependencies) {
     timeline.mark({ trace, step: 'first-use', tenant, at: Number.isNaN(Date.parse(at)) ? now().toISOString() : at })
     log.info({ tenant, trace }, 'first use')
   }
+}
+
+/** From this machine, whatever address it listens on. */
+function gatewayUrlOf(host: string, port: number): string {
+  const address = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}`
 }
 
 function inboxCounts({ pending, held }: { readonly pending: number; readonly held: number }): Record<string, number> {
