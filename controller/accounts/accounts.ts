@@ -7,6 +7,7 @@ import type { Store } from '../store/db.ts'
 import { createSessionRows } from '../store/sessions.ts'
 import type { Pages } from '../web/pages/pages.ts'
 import { createAuthApi } from './api-routes.ts'
+import type { ProviderButton } from './forms.ts'
 import { createAccountLimits, type AccountLimits } from './limits.ts'
 import { createLinks, type Links } from './links.ts'
 import { createAccountPages } from './pages.ts'
@@ -31,6 +32,7 @@ export interface AccountsPart {
   readonly links: Links
   readonly signIn: SignIn
   readonly limits: AccountLimits
+  readonly providers: readonly ProviderButton[]
   readonly routes: readonly FastifyPluginAsync[]
 }
 
@@ -41,5 +43,6 @@ export function createAccounts({ store, outbox, pages, publicUrl, now, nowMs, lo
   const links = createLinks({ accounts, sessions, passwords, outbox, limits, publicUrl, now })
   const signIn = createSignIn({ accounts, links, passwords, limits, now })
   const parts = { sessions, links, signIn, limits, log }
-  return { sessions, links, signIn, limits, routes: [createAuthApi(parts), createAccountPages({ ...parts, pages, providers: [] })] }
+  const providers: ProviderButton[] = []
+  return { sessions, links, signIn, limits, providers, routes: [createAuthApi(parts), createAccountPages({ ...parts, pages, providers })] }
 }

@@ -213,6 +213,8 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (kind, subject)
   ) STRICT, WITHOUT ROWID;
   `,
+  // The tenant that came of an agent's call.
+  'ALTER TABLE agent_signups ADD COLUMN tenant TEXT',
 ]
 
 export type Store = DatabaseSync
