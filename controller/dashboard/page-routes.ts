@@ -36,7 +36,8 @@ export function addPages({ parts, page }: Dashboard, shown: ShownOnce): void {
   page('/keys', async (view, request, reply) => {
     const keys = await readKeys(parts, view)
     const fresh = freshKey(parts, view, queryOf(request)['new'], shown)
-    return pages.send(reply, keysPage(view, { ...keys, ...(fresh && { fresh }) }), { secret: fresh !== undefined })
+    // Not sent as a secret page: without a referrer, browsers call its forms those of another site. The address itself holds no secret.
+    return pages.send(reply, keysPage(view, { ...keys, ...(fresh && { fresh }) }))
   })
   page('/connect', (view, request, reply) => pages.send(reply, connectPage(view, readConnect(parts, view, queryOf(request)['key']))))
   page('/usage', (view, request, reply) => {

@@ -46,7 +46,7 @@ export function personPage(brand: Brand, session: Session, title: string, conten
 
 function accountActions(session: Session): Html {
   return html`<a href="/account/sessions">Sign-ins</a>
-<form method="post" action="/auth/sign-out">${csrfField(session)}<button class="button quiet small">Sign out</button></form>`
+<form method="post" action="/auth/sign-out">${csrfField(session)}<button class="link-button">Sign out</button></form>`
 }
 
 export function csrfField({ csrf }: Session): Html {

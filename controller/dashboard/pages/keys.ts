@@ -26,10 +26,12 @@ export interface KeysParts {
 
 export function keysPage(view: TenantView, parts: KeysParts): Page {
   const { tenant } = view
-  const open = parts.keys.filter(({ state }) => state === 'live' || state === 'expiring')
-  const closed = parts.keys.filter(({ state }) => state === 'expired' || state === 'revoked')
+  // One that was revoked just now stays where it was until that is final.
+  const isOpen = ({ id, state }: KeyView): boolean => state === 'live' || state === 'expiring' || parts.undoable.has(id)
+  const open = parts.keys.filter(isOpen)
+  const closed = parts.keys.filter((key) => !isOpen(key))
   const content = html`${parts.fresh !== undefined && freshKey(view, parts.fresh)}
-${card('Keys that work', open.length === 0 ? html`<p class="soft">None. Make one below.</p>` : keyList(view, parts, open))}
+${card('Your keys', open.length === 0 ? html`<p class="soft">None. Make one below.</p>` : keyList(view, parts, open))}
 ${tenant.spec.state !== 'ended' && card('Make a key', makeForm(view, parts))}
 ${closed.length > 0 && card('Revoked and ended', keyList(view, parts, closed))}`
   return tenantPage(view, { title: 'Keys', section: 'keys', content })

@@ -39,7 +39,7 @@ ${storageCard(figures)}${requestsCard(figures)}</div>`
 function storageCard({ storedBytes, storageLimitBytes }: Figures): Html {
   const share = storageLimitBytes === undefined || storageLimitBytes === 0 ? 0 : storedBytes / storageLimitBytes
   const tone = share >= 0.95 ? 'bad' : share >= 0.8 ? 'warn' : undefined
-  const hint = share >= 1 ? 'It is full: writes are refused, reading and deleting work.' : share >= 0.8 ? 'It fills up. When it is full, writes are refused.' : 'Corrected by what lies on disk.'
+  const hint = share >= 1 ? 'It is full: writes are refused, reading and deleting work.' : share >= 0.8 ? 'It fills up. When it is full, writes are refused.' : 'Counted from what lies on disk.'
   return html`<section class="card"><h2 class="label">Storage</h2><p class="figure">${bytesWords(storedBytes)}${storageLimitBytes !== undefined && html` <small>of ${bytesWords(storageLimitBytes)} (${percent(share)})</small>`}</p>
 ${storageLimitBytes !== undefined && progressBar('Storage used', storedBytes, storageLimitBytes, tone)}<p class="soft">${hint}</p></section>`
 }
