@@ -14,7 +14,7 @@ import { productNamed } from './landing.ts'
 import type { Brand } from './layout.ts'
 import { shortTitle, slotsBar } from './offer.ts'
 import type { Pages } from './pages.ts'
-import { money, monthsSaved, PER, planLines } from './words.ts'
+import { money, monthsSaved, PER, planLines, priceWords } from './words.ts'
 
 export interface SignupOptions {
   readonly pages: Pages
@@ -32,6 +32,8 @@ interface Form {
   readonly errors: Readonly<Partial<Record<string, string>>>
   /** What concerns no single field. */
   readonly trouble?: { readonly title: string; readonly text: string }
+  /** The places went while the form was filled in, or others are paying for the last ones. */
+  readonly soldOut?: 'nothing-instead' | 'sold-instead'
 }
 
 const MAX_BODY_BYTES = 16 * 1024
@@ -81,8 +83,8 @@ async function submit(options: SignupOptions, request: FastifyRequest, reply: Fa
     if (!(error instanceof HttpProblem)) throw error
     const { status, retryAfterSeconds } = error.details
     if (retryAfterSeconds !== undefined) void reply.header('retry-after', retryAfterSeconds)
-    // Where the places went in the meantime, the form says so by itself: it shows what is sold now.
-    return sendForm(options, request, reply, product, { values, ...whatIsWrong(error) }, status)
+    const { offer } = error.details
+    return sendForm(options, request, reply, product, { values: { ...values, ...(offer && { plan: offer.plan }) }, ...whatIsWrong(error) }, status)
   }
 }
 
@@ -93,9 +95,9 @@ function goAndPay({ pages, checkoutOrigins }: SignupOptions, request: FastifyReq
   return pages.send(reply, { title: 'One more step', brand: pages.brand(request, product), main, personal: true })
 }
 
-function whatIsWrong({ details }: HttpProblem): Pick<Form, 'errors' | 'trouble'> {
-  if (details.code === 'username-taken') return { errors: { username: 'This name is taken. Choose another one.' } }
-  if (details.code === 'plan-sold-out') return { errors: {} }
+function whatIsWrong({ details }: HttpProblem): Omit<Form, 'values'> {
+  if (details.code === 'username-taken') return { errors: { username: details.detail } }
+  if (details.code === 'plan-sold-out') return { errors: {}, soldOut: details.offer === undefined ? 'nothing-instead' : 'sold-instead' }
   if (details.errors === undefined) return { errors: {}, trouble: { title: details.title, text: details.detail } }
   const errors = Object.fromEntries(details.errors.map(({ field: name, message }) => [name, message]))
   const other = details.errors.find(({ field: name }) => !['email', 'username', 'interval'].includes(name))
@@ -108,7 +110,7 @@ function sendForm({ pages, catalog }: SignupOptions, request: FastifyRequest, re
   const asked = catalog().plan(form.values.plan)
   const wanted = asked?.spec.product === product.metadata.name ? offerFor(catalog(), asked) : leadingOffer(offers)
   const title = product.spec.site?.callToAction ?? 'Sign up'
-  if (wanted === undefined || Object.keys(wanted.plan.spec.prices).length === 0) return pages.send(reply, { title, brand, main: nothingLeft(brand), personal: true }, { status: status === 200 ? 200 : status })
+  if (wanted === undefined || form.soldOut === 'nothing-instead' || Object.keys(wanted.plan.spec.prices).length === 0) return pages.send(reply, { title, brand, main: nothingLeft(brand), personal: true }, { status: status === 200 ? 200 : status })
   const lead = `${wanted.plan.spec.title}: your e-mail address and a name are all that is needed.`
   const main = html`<div class="wrap page signup"><div class="page-head"><h1>${title}</h1><p class="lead">${lead}</p></div>
 <div class="beside"><div class="stack">${notices(form, wanted, cancelled)}${formHtml(product, brand, wanted, form)}</div>${summary(wanted, brand, offers.length > 1)}</div></div>`
@@ -119,10 +121,10 @@ function nothingLeft(brand: Brand): Html {
   return simplePage('narrow', 'Nothing is left right now', 'All places are taken, and nothing takes their place at the moment.', html`<p class="row">${button('See all plans', { href: `${brand.base}/pricing`, kind: 'quiet' })}${button('Get help', { href: '/support', kind: 'quiet' })}</p>`)
 }
 
-function notices({ trouble }: Form, { follows, plan }: Offer, cancelled: boolean): Html {
+function notices({ trouble, soldOut }: Form, { follows, plan }: Offer, cancelled: boolean): Html {
   return html`${cancelled && notice('plain', 'Nothing was charged', 'You left the payment page, and that is fine. Everything is as it was: go on whenever you like.')}
 ${trouble !== undefined && notice('bad', trouble.title, trouble.text, 'alert')}
-${follows !== undefined && notice('warn', `All ${follows.spec.slots ?? ''} founder places are taken`, `What is sold now is ${plan.spec.title}. The price below is what you pay.`)}`
+${(follows !== undefined || soldOut !== undefined) && notice('warn', 'All founder places are taken', html`<p>What is sold now is ${plan.spec.title}, at ${priceWords(plan)}.</p>${follows === undefined && html`<p>The last places are being paid for at this moment. If somebody turns back, one is free again within half an hour.</p>`}`, soldOut === undefined ? undefined : 'alert')}`
 }
 
 function formHtml({ metadata }: Product, brand: Brand, { plan }: Offer, { values, errors }: Form): Html {
