@@ -5,7 +5,7 @@ set -eu
 
 SQ_VERSION=0.6.0
 STRIPE_MOCK_VERSION=v0.203.0
-PACKAGES="docker.io iptables chromium openssh-server openssh-client debootstrap busybox-static git procps nginx caddy wrk"
+PACKAGES="docker.io iptables chromium fonts-inter openssh-server openssh-client debootstrap busybox-static git procps nginx caddy wrk"
 # What the bench starts by itself, on ports of its own.
 UNWANTED_SERVICES="nginx caddy"
 POLICY=/usr/sbin/policy-rc.d
