@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Logger } from 'pino'
 import { createAccounts } from './accounts/accounts.ts'
+import { createProvider } from './accounts/providers.ts'
+import { createStatusRoutes } from './accounts/status-routes.ts'
 import type { Sessions } from './accounts/port.ts'
 import { createUntilServed } from './agent-keys/served.ts'
 import { createClaimPages } from './agent-signup/claim-pages.ts'
@@ -39,11 +41,11 @@ const KEY_SERVED_WITHIN_MS = 10_000
 
 export function composeAccounts({ installation, machine: { now }, outbox, pages, payments, publicUrl, gatewayPort, log }: AccountPartsOptions): AccountParts {
   const { stores, settings, repository, writer, catalog, source, keyring } = installation
-  const accounts = createAccounts({ store: stores.durable, outbox, pages, publicUrl, now, nowMs: () => performance.now(), log })
+  const accounts = createAccounts({ store: stores.durable, outbox, pages, publicUrl, now, nowMs: () => performance.now(), log, providers: settings.providers.map(createProvider), sign: (text) => keyring.mac(keyring.masterVersion, text) })
   const { sessions, limits, providers } = accounts
   const trials = createTrials({ repository, writer, catalog, sync: source.sync, highestNumbers: createHighestNumbers(stores.durable), masterVersion: keyring.masterVersion, now })
   const signup = createSignup({ trials, signups: createAgentSignups(stores.durable), catalog, keyring, publicUrl, newNonce: () => randomBytes(16).toString('hex'), now })
   const untilServed = createUntilServed({ host: settings.host, port: gatewayPort, limitMs: KEY_SERVED_WITHIN_MS })
   const claim = createClaimPages({ trials, sessions, providers, catalog, keyring, pages, limits, pay: payments.beginPurchase, now, log })
-  return { sessions, routes: [...accounts.routes, createSignupRoutes({ signup, untilServed, limits, log }), claim] }
+  return { sessions, routes: [...accounts.routes, createStatusRoutes({ sessions, limits, catalog, records: stores.records, log }), createSignupRoutes({ signup, untilServed, limits, log }), claim] }
 }

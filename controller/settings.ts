@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseEnv } from 'node:util'
+import type { ProviderSettings } from './accounts/providers.ts'
 import { createClientAddress } from './gateway/client-address.ts'
 import { parseMasterKey, type MasterSecret } from './keyring.ts'
 
@@ -26,6 +27,8 @@ export interface Settings {
   readonly publicUrl: string | undefined
   readonly adminToken: string | undefined
   readonly stripe: StripeSettings
+  /** Other ways to sign in. */
+  readonly providers: readonly ProviderSettings[]
   readonly mail: MailSettings
   /** `bundled`, a path, or undefined: `sq` on the PATH, else the bundled one. */
   readonly sqBin: string | undefined
@@ -86,6 +89,7 @@ export function readSettings(environment: Environment, folder: string, options: 
     publicUrl: read.url('PUBLIC_URL')?.replace(/\/+$/, ''),
     adminToken: read.secret('ADMIN_TOKEN', 16),
     stripe: readStripe(read, problems, home, options),
+    providers: readProviders(read, problems),
     mail: readMail(read, problems),
     sqBin: read.text('SQ_BIN'),
     dockerHost: read.matching('DOCKER_HOST', /^(unix|tcp|http|https|npipe):\/\//, 'unix:///var/run/docker.sock or tcp://HOST:PORT'),
@@ -146,6 +150,29 @@ function parseSmtpUrl(text: string): string {
   if ((url.username === '') !== (url.password === '')) throw new Error('it has a user without a password, or a password without a user. Give both, or none')
   return text
 }
+
+/** A provider whose settings are half there is said, never left out in silence. */
+function readProviders(read: Reader, problems: string[]): ProviderSettings[] {
+  function client(prefix: string): { clientId: string; clientSecret: string } | undefined {
+    const [clientId, clientSecret] = [read.text(`${prefix}_CLIENT_ID`), read.secret(`${prefix}_CLIENT_SECRET`, 8)]
+    if (clientId !== undefined && clientSecret !== undefined) return { clientId, clientSecret }
+    if (clientId !== undefined || clientSecret !== undefined) problems.push(`${prefix}_CLIENT_ID and ${prefix}_CLIENT_SECRET belong together. Set both, or none.`)
+    return undefined
+  }
+  const google = client('OAUTH_GOOGLE')
+  const github = client('OAUTH_GITHUB')
+  const oidc = client('OAUTH_OIDC')
+  const issuer = read.matching('OAUTH_OIDC_ISSUER', ISSUER, 'the https address of an issuer (http for this machine alone)')
+  const name = read.text('OAUTH_OIDC_NAME') ?? 'single sign-on'
+  if ((oidc === undefined) !== (issuer === undefined)) problems.push('OAUTH_OIDC_ISSUER, OAUTH_OIDC_CLIENT_ID and OAUTH_OIDC_CLIENT_SECRET belong together. Set all of them, or none.')
+  return [
+    ...(google ? [{ kind: 'oidc' as const, id: 'google', name: 'Google', issuer: 'https://accounts.google.com', ...google }] : []),
+    ...(github ? [{ kind: 'github' as const, id: 'github', name: 'GitHub', web: 'https://github.com', api: 'https://api.github.com', ...github }] : []),
+    ...(oidc && issuer !== undefined ? [{ kind: 'oidc' as const, id: 'oidc', name, issuer, ...oidc }] : []),
+  ]
+}
+
+const ISSUER = /^(?:https:\/\/[^\s/]+|http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?(?:\/|$))/
 
 type Reader = ReturnType<typeof createReader>
 

@@ -78,3 +78,27 @@ test.each<[string, Environment]>([
   expect(problems).not.toBe('')
   expect(problems).not.toMatch(/S3CRET|abab/)
 })
+
+describe('ways to sign in through others', () => {
+  const secret = 'a secret of the client'
+
+  test('are those whose settings are there, secrets also from files', () => {
+    const folder = tempFolder('settings')
+    writeFileSync(path.join(folder, 'github'), `${secret}\n`)
+    const { providers } = readSettings({ OAUTH_GOOGLE_CLIENT_ID: 'g', OAUTH_GOOGLE_CLIENT_SECRET: secret, OAUTH_GITHUB_CLIENT_ID: 'h', OAUTH_GITHUB_CLIENT_SECRET_FILE: 'github', OAUTH_OIDC_ISSUER: 'https://id.example.com', OAUTH_OIDC_CLIENT_ID: 'o', OAUTH_OIDC_CLIENT_SECRET: secret, OAUTH_OIDC_NAME: 'Example' }, folder)
+    expect(providers).toMatchObject([{ id: 'google', issuer: 'https://accounts.google.com' }, { id: 'github', clientId: 'h', clientSecret: secret }, { id: 'oidc', name: 'Example', issuer: 'https://id.example.com' }])
+    expect(readSettings({}, '/srv').providers).toEqual([])
+  })
+
+  test.each([
+    [{ OAUTH_GOOGLE_CLIENT_ID: 'g' }, 'OAUTH_GOOGLE_CLIENT_SECRET'],
+    [{ OAUTH_GITHUB_CLIENT_SECRET: secret }, 'OAUTH_GITHUB_CLIENT_ID'],
+    [{ OAUTH_OIDC_CLIENT_ID: 'o', OAUTH_OIDC_CLIENT_SECRET: secret }, 'OAUTH_OIDC_ISSUER'],
+    [{ OAUTH_OIDC_ISSUER: 'http://id.example.com', OAUTH_OIDC_CLIENT_ID: 'o', OAUTH_OIDC_CLIENT_SECRET: secret }, 'OAUTH_OIDC_ISSUER'],
+    [{ OAUTH_OIDC_ISSUER: 'http://localhost.evil.example', OAUTH_OIDC_CLIENT_ID: 'o', OAUTH_OIDC_CLIENT_SECRET: secret }, 'OAUTH_OIDC_ISSUER'],
+  ])('that are half there, or in the clear, are refused: %j', (environment, named) => {
+    const problems = problemsOf(environment)
+    expect(problems.join()).toContain(named)
+    expect(problems.join()).not.toContain(secret)
+  })
+})

@@ -12,6 +12,8 @@ import { createAccountLimits, type AccountLimits } from './limits.ts'
 import { createLinks, type Links } from './links.ts'
 import { createAccountPages } from './pages.ts'
 import { createPasswords, type Passwords } from './passwords.ts'
+import { createProviderRoutes } from './provider-routes.ts'
+import type { Provider } from './providers.ts'
 import { createSessions, type OpenSessions } from './sessions.ts'
 import { createSignIn, type SignIn } from './sign-in.ts'
 
@@ -25,6 +27,9 @@ export interface AccountsOptions {
   readonly nowMs: () => number
   readonly log: Logger
   readonly passwords?: Passwords
+  readonly providers?: readonly Provider[]
+  /** A MAC of a text under a secret of this installation, in hex. */
+  readonly sign: (text: string) => string
 }
 
 export interface AccountsPart {
@@ -36,13 +41,12 @@ export interface AccountsPart {
   readonly routes: readonly FastifyPluginAsync[]
 }
 
-export function createAccounts({ store, outbox, pages, publicUrl, now, nowMs, log, passwords = createPasswords() }: AccountsOptions): AccountsPart {
+export function createAccounts({ store, outbox, pages, publicUrl, now, nowMs, log, passwords = createPasswords(), providers = [], sign }: AccountsOptions): AccountsPart {
   const sessions = createSessions({ rows: createSessionRows(store), publicUrl, now })
   const limits = createAccountLimits(nowMs)
   const accounts = createAccountStore(store)
   const links = createLinks({ accounts, sessions, passwords, outbox, limits, publicUrl, now })
   const signIn = createSignIn({ accounts, links, passwords, limits, now })
   const parts = { sessions, links, signIn, limits, log }
-  const providers: ProviderButton[] = []
-  return { sessions, links, signIn, limits, providers, routes: [createAuthApi(parts), createAccountPages({ ...parts, pages, providers })] }
+  return { sessions, links, signIn, limits, providers, routes: [createAuthApi(parts), createAccountPages({ ...parts, pages, providers }), createProviderRoutes({ ...parts, providers, pages, sign, publicUrl, now })] }
 }

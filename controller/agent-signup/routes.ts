@@ -1,7 +1,7 @@
 /** `POST /api/agents/signup`: answered once the gateway lets the key in. */
 import type { FastifyPluginAsync } from 'fastify'
 import type { Logger } from 'pino'
-import { addressOf } from '../web/client-network.ts'
+import { addressOf, networkOf } from '../web/client-network.ts'
 import { createProblemHandler, HttpProblem } from '../web/http-problem.ts'
 import type { SignupAnswer, SignupCall } from './signup.ts'
 
@@ -21,7 +21,7 @@ export function createSignupRoutes({ signup, untilServed, limits, log }: SignupR
       app.setErrorHandler(createProblemHandler(log))
       app.post('/api/agents/signup', { bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
         const address = addressOf(request)
-        limits.takeLook(address)
+        limits.takeLook(networkOf(address))
         const { 'idempotency-key': name } = request.headers
         const answer = await signup({ body: request.body, address, idempotencyKey: typeof name === 'string' ? name : undefined }).catch(rethrow)
         const served = await untilServed(answer.key)

@@ -1,10 +1,12 @@
 /** The account routes on a real store, with a mailbox instead of mail, a clock that is set, and passwords that are hashed really but counted. */
+import { createHmac } from 'node:crypto'
 import path from 'node:path'
 import fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { createAccounts, type AccountsPart } from '../../controller/accounts/accounts.ts'
 import { createPasswords, deriveArgon2id, type Argon2Cost } from '../../controller/accounts/passwords.ts'
+import type { Provider } from '../../controller/accounts/providers.ts'
 import type { Mail, Outbox } from '../../controller/mail/port.ts'
 import { openStore, type Store } from '../../controller/store/db.ts'
 import { createProblemHandler } from '../../controller/web/http-problem.ts'
@@ -42,7 +44,13 @@ const nextAddress = (): string => `10.${(network >> 16) & 255}.${(network >> 8) 
 /** Little, so that tests are quick; the real cost is a test of its own. */
 const CHEAP: Argon2Cost = { memoryKb: 64, passes: 1, parallelism: 1 }
 
-export function makeSite({ publicUrl = ORIGIN, now: start = new Date('2026-03-01T12:00:00Z') } = {}): Site {
+export interface SiteOptions {
+  readonly publicUrl?: string
+  readonly now?: Date
+  readonly providers?: readonly Provider[]
+}
+
+export function makeSite({ publicUrl = ORIGIN, now: start = new Date('2026-03-01T12:00:00Z'), providers = [] }: SiteOptions = {}): Site {
   const store = openStore(path.join(tempFolder('accounts'), 'store.db'), 'rebuildable')
   const mails: Mailed[] = []
   const logged: string[] = []
@@ -53,7 +61,7 @@ export function makeSite({ publicUrl = ORIGIN, now: start = new Date('2026-03-01
     hashes++
     return deriveArgon2id(password, salt, CHEAP)
   }
-  const accounts = createAccounts({ store, outbox, pages: testPages().pages, publicUrl: () => publicUrl, now: () => new Date(nowMs), nowMs: () => nowMs, log, passwords: createPasswords({ derive }) })
+  const accounts = createAccounts({ store, outbox, pages: testPages().pages, publicUrl: () => publicUrl, now: () => new Date(nowMs), nowMs: () => nowMs, log, passwords: createPasswords({ derive }), providers, sign: (text) => createHmac('sha256', 'a secret').update(text).digest('hex') })
   const app = fastify()
   app.setErrorHandler(createProblemHandler(log))
   for (const routes of accounts.routes) void app.register(routes)

@@ -71,7 +71,7 @@ async function openOn(folder: string, home: string, clock: { at: number }): Prom
   const publicUrl = (): string => ORIGIN
   const { pages } = testPages()
   const outbox = { put: (_cause: string, to: string, mail: object) => 'link' in mail && mailed.push({ to, link: mail.link as string }) > 0 }
-  const accounts = createAccounts({ store: stores.durable, outbox, pages, publicUrl, now, nowMs: () => clock.at, log, passwords: createPasswords({ derive: async () => Buffer.alloc(32) }) })
+  const accounts = createAccounts({ store: stores.durable, outbox, pages, publicUrl, now, nowMs: () => clock.at, log, passwords: createPasswords({ derive: async () => Buffer.alloc(32) }), sign: (text) => keyring.mac(1, text) })
   const trials = createTrials({ repository, writer, catalog, sync: source.sync, highestNumbers: createHighestNumbers(stores.durable), masterVersion: keyring.masterVersion, now })
   const signup = createSignup({ trials, signups: createAgentSignups(stores.durable), catalog, keyring, publicUrl, newNonce: () => crypto.randomUUID().replaceAll('-', ''), now })
   const app = fastify()

@@ -1,0 +1,17 @@
+/** What the tests use of the package, which comes without types. */
+declare module 'oidc-provider' {
+  import type { IncomingMessage, ServerResponse } from 'node:http'
+
+  interface Interaction {
+    readonly prompt: { readonly name: string }
+    readonly params: { readonly client_id: string }
+    readonly session?: { readonly accountId: string }
+  }
+  export default class Provider {
+    constructor(issuer: string, configuration: object)
+    readonly Grant: new (about: { accountId: string; clientId: string }) => { addOIDCScope(scope: string): void; save(): Promise<string> }
+    callback(): (request: IncomingMessage, response: ServerResponse) => void
+    interactionDetails(request: IncomingMessage, response: ServerResponse): Promise<Interaction>
+    interactionFinished(request: IncomingMessage, response: ServerResponse, result: object, options: { mergeWithLastSubmission: boolean }): Promise<void>
+  }
+}
