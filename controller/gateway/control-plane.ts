@@ -3,6 +3,7 @@
  * changed, so that signatures verify. When the controller is away, says so; the data path does not come through here.
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createClientAddress } from './client-address.ts'
 import { connectionNames, isCredential, isHopByHop, isIdentity } from './header-rules.ts'
 import type { Log } from './log.ts'
 import { answerRefusal, REFUSALS, type Refusal } from './refusal.ts'
@@ -10,6 +11,8 @@ import type { Target } from './request-target.ts'
 
 export interface ControlPlaneParts {
   readonly socketPath: string
+  /** Addresses and networks of reverse proxies, whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[]
   readonly answerTimeoutMs: number
   readonly log: Log
   /** For counting: status 0 where the connection broke off. */
@@ -29,8 +32,9 @@ export interface ControlPlane {
   endStreams(): void
 }
 
-export function createControlPlane({ socketPath, answerTimeoutMs, log, onAnswer, onRefusal }: ControlPlaneParts): ControlPlane {
+export function createControlPlane({ socketPath, trustedProxies, answerTimeoutMs, log, onAnswer, onRefusal }: ControlPlaneParts): ControlPlane {
   const streams = new Set<ServerResponse>()
+  const addressOf = createClientAddress(trustedProxies)
 
   function answer(upstream: IncomingMessage, response: ServerResponse, requestId: string): void {
     const isStream = upstream.headers['content-type']?.startsWith('text/event-stream') === true
@@ -58,7 +62,7 @@ export function createControlPlane({ socketPath, answerTimeoutMs, log, onAnswer,
   function pass(request: IncomingMessage, response: ServerResponse, target: Target, requestId: string, asker?: Asker): void {
     let timer: NodeJS.Timeout | undefined
     const outgoing: ClientRequest = httpRequest(
-      { socketPath, method: request.method, path: target.full, headers: outgoingHeaders(request, requestId, asker), agent: false, setDefaultHeaders: false },
+      { socketPath, method: request.method, path: target.full, headers: outgoingHeaders(request, { address: addressOf(request), requestId, asker }), agent: false, setDefaultHeaders: false },
       (upstream) => {
         clearTimeout(timer)
         answer(upstream, response, requestId)
@@ -92,8 +96,7 @@ export function createControlPlane({ socketPath, answerTimeoutMs, log, onAnswer,
 const TOO_SLOW = 'no answer in time'
 
 /** The client's headers, what the gateway knows of the client, and that it came from outside: `/internal/…` is not for such requests. */
-function outgoingHeaders(request: IncomingMessage, requestId: string, asker: Asker | undefined): string[] {
-  const address = request.socket.remoteAddress ?? ''
+function outgoingHeaders(request: IncomingMessage, { address, requestId, asker }: { readonly address: string; readonly requestId: string; readonly asker: Asker | undefined }): string[] {
   const framing = request.headers['transfer-encoding'] === undefined ? [] : ['Transfer-Encoding', 'chunked']
   const known = ['X-Forwarded-For', address, 'X-Forwarded-Proto', 'http', 'X-Request-Id', requestId, 'X-Tenantry-Public', '1']
   const host = request.headers.host === undefined ? [] : ['X-Forwarded-Host', request.headers.host]

@@ -134,6 +134,7 @@ function composeWorker({ plan, now, steadyMs }: WorkerOptions, line: Line, log: 
   const metrics = createMetrics()
   const controlPlane = createControlPlane({
     socketPath: webSocketPath(home),
+    trustedProxies: settings.trustedProxies,
     answerTimeoutMs: settings.controlAnswerTimeoutMs,
     log,
     onAnswer: (status) => metrics.request('control-plane', status),

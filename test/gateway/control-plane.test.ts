@@ -51,6 +51,14 @@ describe('what is not the data path', () => {
     }
   })
 
+  it('is told whom a trusted proxy got a request from, so that its clients are not taken for one', async () => {
+    const home = tempFolder()
+    const { seen } = await startController(home, (response) => response.end())
+    const { gateway } = await startFixture([], { trustedProxies: ['127.0.0.0/8'] }, home)
+    await rawExchange(gateway.port, 'GET /auth/sign-in HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nConnection: close\r\n\r\n')
+    expect(seen[0]!.request.headers['x-forwarded-for']).toBe('203.0.113.9')
+  })
+
   it('streams events as they come, and ends them when draining', async () => {
     const home = tempFolder()
     let stream: ServerResponse | undefined
