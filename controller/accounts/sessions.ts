@@ -126,14 +126,15 @@ export function createSessions({ rows, publicUrl, now }: SessionsOptions): OpenS
 /** A bearer token counts alone: whoever sends one does not mean the cookie. */
 function presentedToken(request: FastifyRequest, cookieName: string): { readonly token: string; readonly by: Found['by'] } | undefined {
   const { authorization, cookie: cookies } = request.headers
-  const by = authorization === undefined ? 'cookie' : 'bearer'
-  const token = authorization === undefined ? (cookies === undefined ? undefined : parseCookie(cookies)[cookieName]) : /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+  const isBearer = hasBearer(request)
+  const by = isBearer ? 'bearer' : 'cookie'
+  const token = isBearer ? /^Bearer +(\S+) *$/i.exec(authorization!)?.[1] : cookies === undefined ? undefined : parseCookie(cookies)[cookieName]
   return token !== undefined && TOKEN.test(token) ? { token, by } : undefined
 }
 
-/** No page can make a browser send this header to another site by itself. */
+/** No page can make a browser send such a header to another site. Basic, which browsers send by themselves, as to a site behind a password, says nothing. */
 function hasBearer({ headers }: FastifyRequest): boolean {
-  return headers.authorization !== undefined
+  return headers.authorization !== undefined && /^Bearer /i.test(headers.authorization)
 }
 
 const isOver = ({ expiresAt, seenAt }: Pick<StoredSession, 'expiresAt' | 'seenAt'>, at: Date): boolean => at.getTime() >= Date.parse(expiresAt) || at.getTime() - Date.parse(seenAt) >= IDLE_MS

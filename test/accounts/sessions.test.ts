@@ -122,6 +122,12 @@ describe('the cookie', () => {
     expect(cookie).toContain('HttpOnly; SameSite=Lax')
   })
 
+  test('holds behind a proxy that asks for a password of its own', async () => {
+    const site = makeSite()
+    const cookie = await signInByMail(site, ADA)
+    expect(await listed(site, { cookie, authorization: 'Basic eDp5' })).toHaveLength(1)
+  })
+
   test('is taken out of the browser when the session ends', async () => {
     const site = makeSite()
     const cookie = await signInByMail(site, ADA)
@@ -137,6 +143,7 @@ describe('a form of another site', () => {
     ['has another origin', { 'sec-fetch-site': 'none', origin: 'https://evil.example' }],
     ['has an origin that is not told', { origin: 'null' }],
     ['has our name over http', { origin: 'http://tenantry.example' }],
+    ['comes with a password that the browser sends by itself', { 'sec-fetch-site': 'cross-site', authorization: 'Basic eDp5' }],
   ] as const
 
   test.each(CROSS)('does not sign anybody in: it %s', async (_name, headers) => {
