@@ -8,7 +8,7 @@ import type { Session, Sessions } from '../accounts/port.ts'
 import { isUnclaimed } from '../core/agent-trial.ts'
 import type { CatalogView } from '../core/catalog-view.ts'
 import { planOnSale } from '../core/purchase.ts'
-import type { BillingInterval, Plan, Tenant } from '../core/specs.ts'
+import type { BillingInterval, Plan, Tenant, TenantId } from '../core/specs.ts'
 import type { Keyring } from '../reconcile/ports.ts'
 import { addressOf, networkOf } from '../web/client-network.ts'
 import { html, type Html } from '../web/html.ts'
@@ -28,7 +28,7 @@ export interface ClaimPagesOptions {
   readonly pages: Pages
   readonly limits: { takeLook(network: string): void }
   /** Starts paying for a tenant that is there; answers where to. @throws HttpProblem */
-  readonly pay: (address: string, purchase: TrialPurchase) => Promise<{ readonly url: string }>
+  readonly pay: (address: string, purchase: TrialPurchase, about: { readonly pays: TenantId }) => Promise<{ readonly url: string }>
   readonly now: () => Date
   readonly log: Logger
 }
@@ -37,7 +37,6 @@ export interface TrialPurchase {
   readonly plan: string
   readonly interval: BillingInterval
   readonly email: string
-  readonly tenant: string
 }
 
 const POST = { bodyLimit: 16 * 1024 }
@@ -100,7 +99,7 @@ function addRoutes(app: FastifyInstance, options: ClaimPagesOptions): void {
     if (session === undefined) return reply.redirect(`/claim?token=${encodeURIComponent(textOf(token))}`, 303)
     const tenant = open(options, token, session)
     if (!isOf(tenant, session)) throw gone()
-    const { url } = await pay(addressOf(request), { plan: textOf(plan), interval: textOf(interval) as BillingInterval, email: session.email, tenant: tenant.metadata.name })
+    const { url } = await pay(addressOf(request), { plan: textOf(plan), interval: textOf(interval) as BillingInterval, email: session.email }, { pays: tenant.metadata.name })
     return reply.redirect(url, 303)
   })
 }

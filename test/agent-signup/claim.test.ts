@@ -43,7 +43,7 @@ describe('the link of a trial', () => {
     expect((await place.page(path, cookie)).body).toContain('Standard: 15.00 USD a month')
     const paying = await place.form('/claim/pay', { token, csrf: place.csrf(cookie), plan: 'standard', interval: 'month' }, cookie)
     expect(paying.headers.location).toBe('https://checkout.stripe.com/c/pay/1')
-    expect(place.paid).toEqual([{ plan: 'standard', interval: 'month', email: ADA, tenant: 'user002' }])
+    expect(place.paid).toEqual([{ plan: 'standard', interval: 'month', email: ADA, pays: 'user002' }])
   })
 
   test('opens nothing for anybody else once it is claimed', async () => {

@@ -10,6 +10,7 @@ import { createSignupRoutes } from '../../controller/agent-signup/routes.ts'
 import { createSignup, type SignupAnswer } from '../../controller/agent-signup/signup.ts'
 import { createTrials } from '../../controller/agent-signup/trials.ts'
 import type { Tenant, TenantId } from '../../controller/core/specs.ts'
+import { parseRequest } from '../../hooks/stripe/checkout-request.ts'
 import { createBareRepository } from '../../controller/git/bare-repository.ts'
 import { openInstallation, type Installation } from '../../controller/installation.ts'
 import { readSettings } from '../../controller/settings.ts'
@@ -26,7 +27,7 @@ export interface SignupPlace {
   readonly installation: Installation
   readonly accounts: AccountsPart
   readonly mailed: { readonly to: string; readonly link: string }[]
-  readonly paid: TrialPurchase[]
+  readonly paid: object[]
   readonly logged: string[]
   /** Whether the gateway serves new keys. */
   serves: boolean
@@ -65,7 +66,7 @@ async function openOn(folder: string, home: string, clock: { at: number }): Prom
   const { repository, writer, catalog, source, keyring, stores } = installation
   await source.sync()
   const mailed: SignupPlace['mailed'] = []
-  const paid: TrialPurchase[] = []
+  const paid: object[] = []
   const logged: string[] = []
   const log = pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) })
   const publicUrl = (): string => ORIGIN
@@ -76,8 +77,8 @@ async function openOn(folder: string, home: string, clock: { at: number }): Prom
   const signup = createSignup({ trials, signups: createAgentSignups(stores.durable), catalog, keyring, publicUrl, newNonce: () => crypto.randomUUID().replaceAll('-', ''), now })
   const app = fastify()
   const { sessions, limits } = accounts
-  const pay = async (_address: string, purchase: TrialPurchase): Promise<{ url: string }> => {
-    paid.push(purchase)
+  const pay = async (_address: string, purchase: TrialPurchase, { pays }: { readonly pays: TenantId }): Promise<{ url: string }> => {
+    paid.push({ ...parseRequest(purchase, catalog, false), pays })
     return { url: 'https://checkout.stripe.com/c/pay/1' }
   }
   for (const routes of accounts.routes) void app.register(routes)
