@@ -60,6 +60,12 @@ export interface Inbox {
   /** The tenant that any event about this object was done with. */
   servedBy(object: string): TenantId | undefined
   counts(): InboxCounts
+  /** Whether an event about this object is still open. */
+  isOpen(object: string): boolean
+  /** Whether one is open and was not held. */
+  isPending(object: string): boolean
+  /** Events that wait for a person, oldest first. */
+  held(): readonly OpenEvent[]
 }
 
 interface Waiting {
@@ -89,6 +95,9 @@ export function createInbox(db: Store, { now, mark }: { readonly now: () => Date
     nextDueAt: () => (sql.nextDue.get() as { at: string | null }).at ?? undefined,
     recallHeld: () => Number(sql.recall.run(timestamp()).changes),
     servedBy: (object) => (sql.served.get(object) as { tenant: string } | undefined)?.tenant as TenantId | undefined,
+    isPending: (object) => sql.isPending.get(object) !== undefined,
+    isOpen: (object) => sql.isOpen.get(object) !== undefined,
+    held: () => sql.held.all() as unknown as OpenEvent[],
     counts() {
       const rows = sql.counts.all() as { state: InboxState; n: number; oldest: string }[]
       const of = (state: InboxState) => rows.find((row) => row.state === state)
@@ -110,6 +119,9 @@ function statements(db: Store) {
     nextDue: db.prepare(`SELECT min(next_attempt_at) AS at FROM inbox WHERE ${open}`),
     recall: db.prepare("UPDATE inbox SET next_attempt_at = ?1 WHERE state = 'held' AND next_attempt_at > ?1"),
     served: db.prepare('SELECT tenant FROM inbox WHERE object = ? AND tenant IS NOT NULL LIMIT 1'),
+    isPending: db.prepare(`SELECT 1 FROM inbox WHERE object = ? AND ${open} AND state = 'pending' LIMIT 1`),
+    isOpen: db.prepare(`SELECT 1 FROM inbox WHERE object = ? AND ${open} LIMIT 1`),
+    held: db.prepare(`SELECT id, type, object, trace, received_at AS receivedAt, state, attempts, note FROM inbox WHERE ${open} AND state = 'held' ORDER BY received_at, id LIMIT 1000`),
     counts: db.prepare(`SELECT state, count(*) AS n, min(received_at) AS oldest FROM inbox WHERE ${open} GROUP BY state`),
   }
 }
