@@ -7,6 +7,7 @@ import { createStripeClient } from '../hooks/stripe/client.ts'
 import { createPortal, type PortalUrl } from '../hooks/stripe/portal.ts'
 import { createStripeWebhook } from '../hooks/stripe/webhook.ts'
 import { createPurchaseWorker } from '../hooks/stripe/worker.ts'
+import { startBilling } from './billing.ts'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Machine } from './machine.ts'
 import type { Installation } from './installation.ts'
@@ -23,6 +24,8 @@ import type { StripeConnection } from './stripe-connection.ts'
 export interface Payments {
   /** Webhook and checkout, for the public site. */
   readonly routes: readonly FastifyPluginAsync[]
+  /** The view of money, for the operator's port. */
+  readonly admin: FastifyPluginAsync
   readonly beginPurchase: BeginPurchase
   readonly portalUrl: PortalUrl
   poke(reason: 'event' | 'tip'): void
@@ -90,5 +93,10 @@ export function startPayments({ installation, inbox, stripe: connection, machine
     log,
   })
   const portalUrl: PortalUrl = (tenant) => createPortal({ stripe, catalog: () => installation.catalog, publicUrl: publicUrl() })(tenant)
-  return { routes: [webhook, checkout.routes], beginPurchase: checkout.begin, portalUrl, poke: worker.poke, close: worker.close }
+  const billing = startBilling({ installation, inbox, stripe, files, machine, log, registry, poke: () => worker.poke('event') })
+  const close = async (): Promise<void> => {
+    await billing.close()
+    await worker.close()
+  }
+  return { routes: [webhook, checkout.routes], admin: billing.admin, beginPurchase: checkout.begin, portalUrl, poke: worker.poke, close }
 }

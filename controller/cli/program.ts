@@ -1,6 +1,7 @@
 /** The command line: names, options and help. What a command does is in the file named after it. */
 import { Command, CommanderError, Option } from 'commander'
 import { approve } from './approve.ts'
+import { billingCheck, billingDone, type BillingCheckOptions } from './billing-check.ts'
 import { billingSync, type BillingSyncOptions } from './billing-sync.ts'
 import { buy, type BuyOptions } from './buy.ts'
 import { end, resume, set, suspend } from './change.ts'
@@ -138,4 +139,10 @@ function addBilling(program: Command, context: CliContext, answer: AnswerWith): 
     .option('--apply', 'do it')
     .option('--check', 'exit with 3 where there is something to do')
     .action((options: BillingSyncOptions) => answer(billingSync(context, options)))
+  billing
+    .command('check')
+    .description('compare the subscriptions at Stripe with the repository; exits with 3 where they differ')
+    .option('--apply', 'put right what can be, also what stops more tenants than one comparison may by itself')
+    .action((options: BillingCheckOptions) => answer(billingCheck(context, options)))
+  billing.command('done').description('a refund or dispute was looked at').argument('<id>', 'as `billing check` and the page say').action((id: string) => answer(billingDone(context, id)))
 }

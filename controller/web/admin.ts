@@ -5,7 +5,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { TenantId } from '../core/specs.ts'
@@ -18,6 +18,8 @@ export interface AdminOptions {
   readonly registry: Registry
   readonly loop: Loop
   readonly status: StatusReader
+  /** Behind the token as well. */
+  readonly parts?: readonly FastifyPluginAsync[]
   readonly log: Logger
 }
 
@@ -54,6 +56,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
       throw new HttpProblem({ status: 404, code: 'no-such-tenant', title: 'Not found', detail: `There is no tenant ${JSON.stringify(request.params.id.slice(0, 80))}.` })
     })
     api.get('/api/audit', () => options.status.audit())
+    for (const part of options.parts ?? []) void api.register(part)
     done()
   })
   app.setNotFoundHandler(notFound('There is nothing at this address. See /metrics, /healthz, /readyz and /api/tenants.'))
