@@ -7,6 +7,7 @@ import type { Allowance } from './allowance.ts'
 import { toClient } from './answer-writer.ts'
 import type { CommonBudget } from './byte-budget.ts'
 import type { Clearance, Cleared } from './clearance.ts'
+import { createClientAddress } from './client-address.ts'
 import { ceilingOf, type Ceiling } from '../core/quota.ts'
 import type { Incoming } from './data-path.ts'
 import type { Destination } from './destination.ts'
@@ -48,6 +49,7 @@ const NOTHING_TO_SETTLE: Settle = () => undefined
 
 export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: Incoming, access: Granted) => void {
   const { routes, settings, metering } = parts
+  const addressOf = createClientAddress(settings.trustedProxies)
 
   function takeBack({ incoming, access, account }: Passed, refusal: Refusal): void {
     metering.takenBack(access.entry, account)
@@ -82,7 +84,7 @@ export function createPassage(parts: PassageParts, refuse: Refuse): (incoming: I
     const { incoming, access } = passed
     const { requestId } = incoming
     const { route } = access.entry
-    const { head, method, safe, sq } = outgoing(passed, body)
+    const { head, method, safe, sq } = outgoing(passed, body, addressOf(passed.incoming.request))
     parts.forward({
       destination: destinationOf(parts, passed),
       ...{ requestId, tenant: route.tenant, upstream: access.upstream, head, body: body.pieces, safe, method, sq },
@@ -129,7 +131,7 @@ function destinationOf({ reads, budget, settings }: PassageParts, passed: Passed
   return held === undefined ? toClient(options) : reads.destination(passed, held, options)
 }
 
-function outgoing({ incoming, access, method, target }: Passed, body: Body): { head: string; method: string; safe: boolean; sq: boolean } {
+function outgoing({ incoming, access, method, target }: Passed, body: Body, clientAddress: string): { head: string; method: string; safe: boolean; sq: boolean } {
   const { request, requestId } = incoming
   const { key, entry } = access
   const sq = speaksSq(entry.route.api)
@@ -139,7 +141,7 @@ function outgoing({ incoming, access, method, target }: Passed, body: Body): { h
     rawHeaders: request.rawHeaders,
     bodyBytes: body.pieces.length === 0 ? 0 : body.bytes,
     requestId,
-    clientAddress: request.socket.remoteAddress ?? '',
+    clientAddress,
     host: request.headers.host ?? '',
   }
   return { method, sq, safe: isSafe(method, target.split('?', 1)[0]!, sq), head: sq ? sqHead(sent, key) : containerHead(sent, entry.route.tenant, entry.id) }

@@ -69,6 +69,12 @@ describe('what goes to the instance', () => {
     expect((await call('/api/v1/x', { method: 'DELETE' })).status).toBe(200)
   })
 
+  it('tells a container whom a trusted proxy got the request from', async () => {
+    const { upstream, gateway, key } = await setUp(sqLike('ok'), { trustedProxies: ['127.0.0.0/8'] }, CONTAINER)
+    await rawExchange(gateway.port, `GET /api/v1/documents/7 HTTP/1.1\r\nHost: a\r\nX-API-Key: ${key}\r\nX-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nConnection: close\r\n\r\n`)
+    expect(upstream.requests[0]).toContain('X-Forwarded-For: 203.0.113.9\r\n')
+  })
+
   it('is bounded by the tenant\'s limit: 413, and the connection lives on', async () => {
     const { call, upstream, gateway, key } = await setUp(sqLike('ok'), {}, { limits: { bodyMb: 1 } })
     const tooLarge = await call('/api/v2/insert', { method: 'POST', body: Buffer.alloc(1024 * 1024 + 1) })
