@@ -23,6 +23,8 @@ export interface HoldOptions {
 /** What is asked for, and for whom. */
 export interface Order {
   readonly request: CheckoutRequest
+  /** Who asks. */
+  readonly client: string
   readonly plan: Plan
   /** The tenant that is to be paid for, where there is one already. */
   readonly tenant: Tenant | undefined
@@ -129,8 +131,8 @@ function nameHeld(username: string): HttpProblem {
   return new HttpProblem({ status: 409, code: 'username-taken', title: 'Name taken', detail: `Somebody is buying with the user name ${username} at this moment. Choose another one.` })
 }
 
-function requestDigest({ request, tenant, expiresAtMs }: Order): string {
-  return digestOf(JSON.stringify([request, tenant?.metadata.name, expiresAtMs]))
+function requestDigest({ request, client, tenant, expiresAtMs }: Order): string {
+  return digestOf(JSON.stringify([request, client, tenant?.metadata.name, expiresAtMs]))
 }
 
 function buyerDigest(email: string): string {

@@ -6,7 +6,7 @@ import { cancelHold } from './checkout-hold.ts'
 import { startCheckout, type CheckoutOptions, type StartedCheckout } from './checkout.ts'
 import { describeStripeError } from './fetch.ts'
 import { createCheckoutLimit } from './checkout-limit.ts'
-import { addressOf } from '../../controller/web/client-network.ts'
+import { addressOf, networkOf } from '../../controller/web/client-network.ts'
 import { createProblemHandler, HttpProblem } from '../../controller/web/http-problem.ts'
 import type { Log } from './ports.ts'
 
@@ -37,9 +37,16 @@ export function createCheckout(options: CheckoutOptions & { readonly log: Log })
   const limit = createCheckoutLimit(() => performance.now())
   const begin: BeginPurchase = async (address, body, about) => {
     limit.take(address)
-    return startCheckout(options, body, about)
+    if (isScarce(options.catalog(), body)) limit.takeScarce(address)
+    return startCheckout(options, body, { ...about, client: networkOf(address) })
   }
   return { begin, routes: createCheckoutRoutes(options, begin) }
+}
+
+function isScarce(catalog: CatalogView, body: unknown): boolean {
+  const name = typeof body === 'object' && body !== null ? (body as Readonly<Record<string, unknown>>)['plan'] : undefined
+  const plan = typeof name === 'string' ? catalog.plan(name) : undefined
+  return plan?.spec.slots !== undefined || plan?.spec.trialDays !== undefined
 }
 
 function createCheckoutRoutes(options: CheckoutOptions & { readonly log: Log }, begin: BeginPurchase): FastifyPluginAsync {

@@ -30,16 +30,17 @@ export interface StartedCheckout {
 }
 
 /**
- * `pays` is a tenant that there is and that is to be paid for: a trial. Whoever asks must have been found to own it.
+ * `pays` is a tenant that there is and that is to be paid for: a trial. Whoever asks must have been found to own it. `client` is who
+ * asks: equal requests of two are two sessions, since whoever knows a session's id is shown the key that comes of it.
  * @throws HttpProblem where the request is invalid, the plan is sold out, the name is taken, or Stripe can't be asked.
  */
-export async function startCheckout(options: CheckoutOptions, body: unknown, { pays }: { readonly pays?: TenantId } = {}): Promise<StartedCheckout> {
+export async function startCheckout(options: CheckoutOptions, body: unknown, { pays, client = '' }: { readonly pays?: TenantId; readonly client?: string } = {}): Promise<StartedCheckout> {
   const catalog = options.catalog()
   const request = parseRequest(body, catalog, pays === undefined)
   const plan = catalog.plan(request.plan)!
   const tenant = pays === undefined ? undefined : payable(catalog.tenant(pays), plan)
   const expiresAtMs = Math.ceil(options.now().getTime() / WINDOW_MS) * WINDOW_MS + OPEN_FOR_MS
-  const order: Order = { request, plan, tenant, expiresAtMs }
+  const order: Order = { request, client, plan, tenant, expiresAtMs }
   try {
     const prices = await findPrices(options, plan, request.interval)
     await endEarlier(options, order)

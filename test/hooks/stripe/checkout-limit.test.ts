@@ -44,3 +44,23 @@ it('ends together, whoever asks, and does not go on for ever', () => {
   clock.nowMs += 1_000
   expect(refusal('10.9.9.9')).toBeUndefined()
 })
+
+it('gives one network few of what is scarce in a day, whatever it may begin besides', () => {
+  const clock = { nowMs: 1_000_000 }
+  const limit = createCheckoutLimit(() => clock.nowMs)
+  const taken = (hours: number): number => {
+    let count = 0
+    for (let minute = 0; minute < hours * 60; minute++, clock.nowMs += 60_000) {
+      try {
+        limit.take('192.0.2.1')
+        limit.takeScarce('192.0.2.1')
+        count++
+      } catch (error) {
+        expect((error as HttpProblem).details).toMatchObject({ status: 429, code: 'too-many-checkouts' })
+      }
+    }
+    return count
+  }
+  expect(taken(1)).toBeLessThanOrEqual(26)
+  expect(taken(23)).toBeLessThanOrEqual(139)
+})

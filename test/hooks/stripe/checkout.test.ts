@@ -94,6 +94,24 @@ describe('starting a checkout', () => {
     expect((await post(ORDER)).json()['url']).not.toBe(first)
   })
 
+  it('of two clients who ask for the same is two sessions: whoever knows one is shown the key that comes of it', async () => {
+    const { app, stripe } = await openSite()
+    const ask = async (address: string): Promise<string> => (await app.inject({ method: 'POST', url: '/api/checkout', headers: { 'x-forwarded-for': address }, payload: ORDER })).json<{ url: string }>().url
+    const [first, guessed] = [await ask('192.0.2.7'), await ask('198.51.100.9')]
+    expect(guessed).not.toBe(first)
+    expect((await stripe.checkout.sessions.retrieve(first.split('/').at(-1)!)).status).toBe('expired')
+  })
+
+  it('holds few places for a client that never pays', async () => {
+    const { app, holds } = await openSite()
+    const ask = (address: string, n: number) => app.inject({ method: 'POST', url: '/api/checkout', headers: { 'x-forwarded-for': address }, payload: { ...ORDER, username: `b${n}`, email: `b${n}@example.com` } })
+    const statuses: number[] = []
+    for (let n = 0; n < 24; n++) statuses.push((await ask('2001:db8::1', n)).statusCode)
+    expect(statuses.filter((status) => status === 200)).toHaveLength(20)
+    expect(holds.ofPlan('sq-founder', new Date().toISOString())).toHaveLength(20)
+    expect((await ask('198.51.100.9', 30)).statusCode).toBe(200)
+  })
+
   const refusals: readonly [string, unknown, number, string, RegExp][] = [
     ['a body that is no JSON', '{', 400, 'bad-request', /JSON|json/],
     ['a body that is no object', [1], 400, 'invalid-request', /Send a JSON object/],
