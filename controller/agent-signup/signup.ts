@@ -11,7 +11,7 @@ import { mergeLimits } from '../core/limits.ts'
 import type { DerivedKeySpec, Limits, Plan, Tenant, Timestamp } from '../core/specs.ts'
 import type { Keyring } from '../reconcile/ports.ts'
 import type { AgentSignups } from '../store/agent-signups.ts'
-import { networkOf } from '../web/client-network.ts'
+import { siteOf } from '../web/client-network.ts'
 import { HttpProblem, type FieldProblem } from '../web/http-problem.ts'
 import { claimToken } from './claim-token.ts'
 import type { Trials } from './trials.ts'
@@ -59,7 +59,7 @@ export function createSignup({ trials, signups, catalog, keyring, publicUrl, new
 
   /** The tenant of the call; made unless an earlier call of the same name made it. */
   async function tenantFor(plan: Plan, name: string | undefined, call: SignupCall): Promise<Tenant> {
-    const network = digest('network', networkOf(call.address))
+    const network = digest('network', siteOf(call.address))
     const asked = hash('sha256', JSON.stringify([plan.metadata.name, name ?? null]))
     // A name is only this network's: another's call of the same name is another call.
     const request = digest('request', `${network}\n${call.idempotencyKey ?? newNonce()}`)

@@ -9,9 +9,18 @@ export function addressOf({ headers }: Pick<FastifyRequest, 'headers'>): string 
 
 /** Whoever has one address of IPv6 has all of its network. */
 export function networkOf(address: string): string {
+  return firstGroups(address, 4)
+}
+
+/** For what is given away: who has one network of IPv6 has easily all 65,536 of a site (RFC 6177), by a tunnel for nothing. */
+export function siteOf(address: string): string {
+  return firstGroups(address, 3)
+}
+
+function firstGroups(address: string, groups: number): string {
   if (!address.includes(':')) return address
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  return mapped ?? expanded(address).slice(0, 4).join(':')
+  return mapped ?? expanded(address).slice(0, groups).join(':')
 }
 
 function expanded(address: string): string[] {

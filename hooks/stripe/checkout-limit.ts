@@ -1,6 +1,6 @@
 /** How often purchases may be begun: each one costs calls to Stripe, and anybody may ask. By address and in all; a buyer never comes near either. */
 import { takeOne, type Rate, type RateState } from '../../controller/core/gcra.ts'
-import { networkOf } from '../../controller/web/client-network.ts'
+import { networkOf, siteOf } from '../../controller/web/client-network.ts'
 import { HttpProblem } from '../../controller/web/http-problem.ts'
 import { createKeyedLimit } from '../../controller/web/keyed-limit.ts'
 
@@ -31,7 +31,7 @@ export function createCheckoutLimit(nowMs: () => number): CheckoutLimit {
       all = one.state
     },
     takeScarce(address) {
-      const waitMs = scarce.take(networkOf(address))
+      const waitMs = scarce.take(siteOf(address))
       if (waitMs > 0) throw tooMany('Many purchases of this plan were begun from this address already.', waitMs)
     },
   }

@@ -95,13 +95,13 @@ describe('the same call again', () => {
 })
 
 describe('the limits', () => {
-  test('of one network hold for a day, across restarts, and for all addresses of an IPv6 network', async () => {
+  test('of one network hold for a day, across restarts, and for all networks of an IPv6 site', async () => {
     const place = await openSignupPlace()
-    for (const host of ['1', '2', '3']) await place.begin({ address: `2001:db8:1:2::${host}` })
+    for (const host of ['1', '2', '3']) await place.begin({ address: `2001:db8:1:${host}::1` })
     const refused = await place.signup({ address: '2001:0db8:1:2:ffff::9' })
     expect(refused.json()).toMatchObject({ status: 429, code: 'too-many-trials' })
     expect(Number(refused.headers['retry-after'])).toBe(DAY_MS / 1000)
-    await place.begin({ address: '2001:db8:1:3::1' })
+    await place.begin({ address: '2001:db8:2:3::1' })
     const after = await place.again()
     expect((await after.signup({ address: '2001:db8:1:2::4' })).statusCode).toBe(429)
     after.pass(DAY_MS)

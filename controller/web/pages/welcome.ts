@@ -92,6 +92,12 @@ function sendWelcome(options: WelcomeOptions, request: FastifyRequest, reply: Fa
   return pages.send(reply, { title: 'Welcome', brand, main, personal: true, live: waits, ...(waits && { refreshSeconds: 2 }) }, { secret: true, status: session === undefined ? 404 : 200 })
 }
 
+/** What was made with the purchase, and no key that took its place: whoever fears that this page's address is known rotates it. */
+function boughtKey({ spec }: Tenant, now: Date): DerivedKeySpec | undefined {
+  const [first] = spec.keys
+  return first?.nonce !== undefined && isFullKey(first) && isLive(first, now.toISOString()) ? first : undefined
+}
+
 const isUnderWay = ({ kind }: Stage): boolean => kind === 'unheard' || kind === 'paid' || kind === 'starting'
 
 function strange(): Html {
@@ -133,7 +139,7 @@ function longer(): Html {
 function running({ catalog, progress, keyOf, publicUrl, now }: WelcomeOptions, session: string, tenant: Tenant): Html {
   const { metadata, spec } = tenant
   const product = catalog().product(spec.product)
-  const key = spec.keys.find((each): each is DerivedKeySpec => isFullKey(each) && isLive(each, now().toISOString()))
+  const key = boughtKey(tenant, now())
   const hasApi = product?.spec.api !== undefined && key !== undefined
   return html`${pageHead('Your instance is running', hasApi ? 'Here is what your agents need. Copy the key to a safe place: whoever has it reads and writes your memory.' : 'Everything is set up.')}
 <div class="card lifted">
@@ -185,7 +191,7 @@ function sendConfig(options: WelcomeOptions, request: FastifyRequest, reply: Fas
   const session = sessionOf(request)
   const stage: Stage = session === undefined ? { kind: 'unheard' } : stageOf(options, session)
   const tenant = stage.kind === 'running' || stage.kind === 'starting' ? stage.tenant : undefined
-  const key = tenant?.spec.keys.find((each): each is DerivedKeySpec => isFullKey(each) && isLive(each, options.now().toISOString()))
+  const key = tenant && boughtKey(tenant, options.now())
   if (tenant === undefined || key === undefined) throw new HttpProblem({ status: 404, code: 'not-found', title: 'Not found', detail: 'There is nothing to download here any more. Sign in: the dashboard has it.' })
   const text = openClawConfig(options.publicUrl(), options.keyOf(tenant.metadata.name, key), tenant.spec.owner.username ?? tenant.metadata.name)
   return reply.headers({ ...SECRET_HEADERS, 'content-type': 'application/yaml; charset=utf-8', 'content-disposition': 'attachment; filename="openclaw-sq-memory.yaml"' }).send(text)

@@ -106,7 +106,7 @@ describe('starting a checkout', () => {
     const { app, holds } = await openSite()
     const ask = (address: string, n: number) => app.inject({ method: 'POST', url: '/api/checkout', headers: { 'x-forwarded-for': address }, payload: { ...ORDER, username: `b${n}`, email: `b${n}@example.com` } })
     const statuses: number[] = []
-    for (let n = 0; n < 24; n++) statuses.push((await ask('2001:db8::1', n)).statusCode)
+    for (let n = 0; n < 24; n++) statuses.push((await ask(`2001:db8:7:${n}::1`, n)).statusCode)
     expect(statuses.filter((status) => status === 200)).toHaveLength(20)
     expect(holds.ofPlan('sq-founder', new Date().toISOString())).toHaveLength(20)
     expect((await ask('198.51.100.9', 30)).statusCode).toBe(200)

@@ -66,6 +66,7 @@ describe('the key is not shown', () => {
   test.each([
     ['a day later', { now: '2026-03-02T12:00:01Z' }],
     ['for a suspended tenant', { spec: { state: 'suspended' } }],
+    ['but the one that took its place neither', { spec: { keys: [keySpec('k1', { createdAt: NOW, revokedAt: NOW }), keySpec('k2', { createdAt: NOW })] } }],
     ['when it was revoked', { spec: { keys: [keySpec('k1', { createdAt: NOW, revokedAt: NOW })] } }],
   ] as const)('%s', async (_name, state) => {
     const app = site({ progress: served, ready: true, ...(state as object) })
