@@ -30,12 +30,13 @@ export interface SitePartsOptions {
   readonly publicUrl: () => string
 }
 
-const STRIPE_CHECKOUT = 'https://checkout.stripe.com'
+/** Where people pay, and where they manage what they pay for. */
+const STRIPE_PAGES = ['https://checkout.stripe.com', 'https://billing.stripe.com']
 
 export function composeSite({ installation, payments, stripe, publicUrl, now }: SitePartsOptions): SiteParts {
   const assets = createAssets()
   const catalog = () => installation.catalog
-  const checkoutOrigins = [stripe.apiBase === undefined ? STRIPE_CHECKOUT : new URL(stripe.apiBase).origin]
+  const checkoutOrigins = stripe.apiBase === undefined ? STRIPE_PAGES : [new URL(stripe.apiBase).origin]
   const pages = createPages({ assets, catalog, publicUrl, checkoutOrigins, sandbox: stripe.kind === 'sandbox' })
   const { records, durable } = installation.stores
   const isReady = (tenant: TenantId): boolean => records.get(tenant)?.status.conditions.some(({ type, status }) => type === 'Ready' && status) === true

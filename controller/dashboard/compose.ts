@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Logger } from 'pino'
-import { createOwnerBilling } from '../../hooks/stripe/owner-billing.ts'
+import { createCancelNow } from '../../hooks/stripe/cancel-now.ts'
 import { createStripeClient } from '../../hooks/stripe/client.ts'
+import type { PortalUrl } from '../../hooks/stripe/portal.ts'
 import type { Sessions } from '../accounts/port.ts'
 import type { KeyChanges } from '../agent-keys/change-batch.ts'
 import { readKeyUse } from '../agent-keys/use.ts'
@@ -28,13 +29,14 @@ export interface ComposeDashboard {
   readonly pages: Pages
   readonly changes: KeyChanges
   readonly untilServed: (key: string) => Promise<boolean>
+  readonly portalUrl: PortalUrl
   readonly publicUrl: () => string
   /** The gateway's own address on this machine; undefined while it is not known yet. */
   readonly gatewayUrl: () => string | undefined
   readonly log: Logger
 }
 
-export function composeDashboard({ installation, machine, stripe, sessions, pages, changes, untilServed, publicUrl, gatewayUrl, log }: ComposeDashboard): FastifyPluginAsync {
+export function composeDashboard({ installation, machine, stripe, sessions, pages, changes, untilServed, portalUrl, publicUrl, gatewayUrl, log }: ComposeDashboard): FastifyPluginAsync {
   const { catalog, repository, source, stores, keyring, settings } = installation
   const client = createStripeClient({ secretKey: stripe.secretKey, ...(stripe.apiBase !== undefined && { apiBase: stripe.apiBase }) })
   let parser: SpecParser | undefined
@@ -62,7 +64,7 @@ export function composeDashboard({ installation, machine, stripe, sessions, page
     },
     actions,
     past,
-    billing: createOwnerBilling(client),
+    billing: { portalUrl: ({ metadata }) => portalUrl(metadata.name), cancelNow: createCancelNow(client) },
     keyring,
     record: stores.records.get,
     timeline: stores.timeline.of,

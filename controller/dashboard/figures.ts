@@ -2,7 +2,7 @@
  * What a tenant used, for people: today, this month, each day of a span without gaps, against the limits in force. Laid out from rows of
  * the gateway's own file; `readFigures` reads them beside a gateway that writes. Counts lag what is served by a second.
  */
-import { mergeLimits } from '../core/limits.ts'
+import { limitsOf, timesQuantity } from '../core/limits.ts'
 import { ceilingOf, daysBefore, periodsAt, type Ceiling } from '../core/quota.ts'
 import type { Plan, Tenant } from '../core/specs.ts'
 import { readUsage, usagePath, type Usage } from '../store/usage.ts'
@@ -43,8 +43,9 @@ export function figuresOf(tenant: Tenant, plan: Plan | undefined, rows: UsageRow
     const at = daysBefore(day, span - 1 - index)
     return known.get(at) ?? { day: at, requests: 0, refused: 0, errors: 0, bytesIn: 0, bytesOut: 0, storageBytes: null }
   })
-  const limits = mergeLimits(plan?.spec.limits ?? {}, tenant.spec.limits)
-  const ceiling = (name: 'requestsPerDay' | 'requestsPerMonth' | 'storageMb'): Ceiling | undefined => ceilingOf(name, limits, plan?.spec.fairUse)
+  const limits = limitsOf(plan?.spec.limits ?? {}, tenant.spec)
+  const fairUse = plan?.spec.fairUse && timesQuantity(plan.spec.fairUse, tenant.spec.billing?.quantity)
+  const ceiling = (name: 'requestsPerDay' | 'requestsPerMonth' | 'storageMb'): Ceiling | undefined => ceilingOf(name, limits, fairUse)
   const storageMb = ceiling('storageMb')?.value
   let inMonth = 0
   for (const row of known.values()) if (row.day >= monthStart) inMonth += row.requests

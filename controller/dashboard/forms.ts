@@ -33,9 +33,8 @@ export function addForms(dashboard: Dashboard, shown: ShownOnce): void {
     return reply.headers({ 'content-type': type, 'content-disposition': `attachment; filename="${name}"`, 'referrer-policy': 'no-referrer' }).send(text)
   })
   form('/billing/portal', async (view, _request, reply) => {
-    const url = await parts.billing.portalUrl(view.tenant, `${parts.publicUrl()}${addressOf(view.tenant, 'billing')}`).catch(stripeAway)
-    if (url === undefined) throw new HttpProblem({ status: 409, code: 'no-customer', title: 'Nothing to manage', detail: 'No payment is attached to it, so there is no billing page.' })
-    return reply.redirect(url, 303)
+    if (view.tenant.spec.billing?.customer === undefined) throw new HttpProblem({ status: 409, code: 'not-paid-for', title: 'Nothing to manage', detail: 'Nothing is paid for it, so there is nothing to manage.' })
+    return reply.redirect(await parts.billing.portalUrl(view.tenant), 303)
   })
 }
 

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { keyView } from '../agent-keys/agent-keys.ts'
 import { keyTree } from '../core/key-tree.ts'
 import { isFullKey, liveKeys } from '../core/keys.ts'
-import { mergeLimits } from '../core/limits.ts'
+import { limitsOf } from '../core/limits.ts'
 import { hasPhexts } from '../core/phext-scope.ts'
 import { isLimitName } from '../core/wording.ts'
 import type { DerivedKeySpec } from '../core/specs.ts'
@@ -49,7 +49,7 @@ export function addPages({ parts, page }: Dashboard, shown: ShownOnce): void {
   page('/billing', (view, _request, reply) => {
     const { tenant, plan } = view
     const others = parts.specs.onSale(tenant.spec.product).filter(({ metadata }) => metadata.name !== tenant.spec.plan)
-    return pages.send(reply, billingPage(view, { canManage: tenant.spec.billing?.customer !== undefined, limits: mergeLimits(plan?.spec.limits ?? {}, tenant.spec.limits), others }))
+    return pages.send(reply, billingPage(view, { canManage: tenant.spec.billing?.customer !== undefined, limits: limitsOf(plan?.spec.limits ?? {}, tenant.spec), others }))
   })
   page('/history', async (view, _request, reply) => {
     const id = view.tenant.metadata.name

@@ -17,8 +17,8 @@ import type { TenantView } from './view.ts'
 
 /** What an owner does with the subscription. */
 export interface OwnerBilling {
-  /** The address of the customer's own page at Stripe; it leads back to `returnTo`. Undefined where there is no customer. */
-  portalUrl(tenant: Tenant, returnTo: string): Promise<string | undefined>
+  /** The address of the customer's own page at Stripe, from which the dashboard is come back to. Rejects with HttpProblem. */
+  portalUrl(tenant: Tenant): Promise<string>
   /** Cancels the subscription now, where there is one. Does nothing where it has ended already. */
   cancelNow(tenant: Tenant): Promise<void>
 }

@@ -64,9 +64,9 @@ export async function openDashboard(files?: readonly TextFile[], change: (parts:
     actions: place.actions,
     past: place.past,
     billing: {
-      async portalUrl({ spec }, returnTo) {
-        asked.push(`portal of ${spec.billing?.customer} back to ${returnTo}`)
-        return spec.billing?.customer && 'https://billing.stripe.com/p/session/1'
+      async portalUrl({ spec }) {
+        asked.push(`portal of ${spec.billing?.customer}`)
+        return 'https://billing.stripe.com/p/session/1'
       },
       cancelNow: async ({ metadata, spec }) => void asked.push(`cancel ${spec.billing?.subscription ?? 'nothing'} of ${metadata.name} while it is ${spec.state}`),
     },
