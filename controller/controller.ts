@@ -24,6 +24,7 @@ import { createRouteWriter, type LoadedRoutes } from './gateway/route-writer.ts'
 import { adminTokenOf, type Installation } from './installation.ts'
 import { startMails } from './mails.ts'
 import type { Machine } from './machine.ts'
+import { startMetering } from './metering.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startPayments, type Payments } from './payments.ts'
 import { createDedicatedPhexts } from './reconcile/dedicated-phexts.ts'
@@ -139,11 +140,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const stopHints = await startHints({ installation, loop, runtime, processes, gatewayProcess, log })
   loop.poke()
   mails.watch()
+  const metering = startMetering({ installation, stripe: options.stripe, machine, log, registry: metrics.registry })
 
   async function drain(): Promise<void> {
     await stopHints()
     await Promise.all([site.close(), admin.close()])
-    await payments.close()
+    await Promise.all([payments.close(), metering.close()])
     await Promise.all([loop.close(), keeper.close(), mails.close()])
     await routes.close()
   }

@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { approve } from './approve.ts'
 import { billingCheck, billingDone, type BillingCheckOptions } from './billing-check.ts'
+import { billingExplain } from './billing-explain.ts'
 import { billingSync, type BillingSyncOptions } from './billing-sync.ts'
 import { buy, type BuyOptions } from './buy.ts'
 import { end, resume, set, suspend } from './change.ts'
@@ -145,4 +146,10 @@ function addBilling(program: Command, context: CliContext, answer: AnswerWith): 
     .option('--apply', 'put right what can be, also what stops more tenants than one comparison may by itself')
     .action((options: BillingCheckOptions) => answer(billingCheck(context, options)))
   billing.command('done').description('a refund or dispute was looked at').argument('<id>', 'as `billing check` and the page say').action((id: string) => answer(billingDone(context, id)))
+  billing
+    .command('explain')
+    .description('what a tenant owes for metered use, from the ledger and git alone, and what Stripe was told')
+    .argument('<tenant>')
+    .option('--month <month>', 'as in 2026-11; the present one without it')
+    .action((tenant: string, options: { month?: string }) => answer(billingExplain(context, tenant, options)))
 }

@@ -49,21 +49,20 @@ export interface BilledDay extends MeteredDay {
 /**
  * One meter's month, in the order of the days. What is included is used up first; what goes beyond is billed in whole units, and what
  * is left over goes to the next day. So, while terms stay the same, all units together are floor(max(0, total - included) / per).
- * Where `per` or the plan changes within the month, a remainder below one unit lapses; the month's total stays.
+ * Each plan has its own remainder; where `per` of a plan changes within the month, a remainder below one unit lapses.
  */
 export function billMonth(days: readonly MeteredDay[]): BilledDay[] {
   let total = 0
-  let remainder = 0
-  let before: MeterTerms | undefined
+  const remainders = new Map<string, { readonly per: number; readonly rest: number }>()
   return days.map(({ day, counted, terms }) => {
-    if (terms === undefined) return { day, counted, terms, total, billable: 0, units: 0, remainder }
-    if (before !== undefined && (before.per !== terms.per || before.event !== terms.event)) remainder = 0
-    before = terms
+    if (terms === undefined) return { day, counted, terms, total, billable: 0, units: 0, remainder: 0 }
+    const before = remainders.get(terms.event)
     const billable = Math.max(0, total + counted - Math.max(total, terms.included))
     total += counted
-    const due = remainder + billable
+    const due = billable + (before?.per === terms.per ? before.rest : 0)
     const units = Math.floor(due / terms.per)
-    remainder = due - units * terms.per
+    const remainder = due - units * terms.per
+    remainders.set(terms.event, { per: terms.per, rest: remainder })
     return { day, counted, terms, total, billable, units, remainder }
   })
 }

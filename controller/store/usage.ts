@@ -124,6 +124,8 @@ export interface Usage {
   /** By calendar month, newest first: from the days that are kept, and from what was laid together before them. */
   months(tenant: string): (Counts & { readonly month: string; readonly storageBytes: number | null })[]
   lastUsed(tenant: string): Map<string, string>
+  /** Tenants with use on any of these days. */
+  usedBetween(fromDay: string, toDay: string): string[]
   /** Tenants with a key that was used at or after a time. */
   usedSince(at: string): string[]
   /** What keys with a budget have used of it. */
@@ -192,7 +194,7 @@ function inMemory(error: unknown, onTrouble: (error: unknown, message: string) =
 }
 
 /** For reading beside a gateway that writes; undefined where no gateway ever ran. */
-export function readUsage(file: string): Pick<Usage, 'history' | 'keysSince' | 'lastUsed' | 'usedSince' | 'storageBytes' | 'refusal' | 'refusalsOf' | 'close'> | undefined {
+export function readUsage(file: string): Pick<Usage, 'history' | 'keysSince' | 'lastUsed' | 'usedBetween' | 'usedSince' | 'storageBytes' | 'refusal' | 'refusalsOf' | 'close'> | undefined {
   try {
     return createUsage(new DatabaseSync(file, { readOnly: true }))
   } catch {
@@ -247,6 +249,7 @@ function createUsage(db: DatabaseSync): Usage {
       return prepare(MONTHS_SQL).all({ tenant }) as unknown as ReturnType<Usage['months']>
     },
     lastUsed: (tenant) => new Map(prepare('SELECT key, last_used_at at FROM keys_used WHERE tenant = ?').all(tenant).map((row) => [row['key'] as string, row['at'] as string])),
+    usedBetween: (from, to) => prepare('SELECT DISTINCT tenant FROM usage WHERE day >= ? AND day <= ? ORDER BY tenant').all(from, to).map((row) => row['tenant'] as string),
     usedSince: (at) => prepare('SELECT DISTINCT tenant FROM keys_used WHERE last_used_at >= ?').all(at).map((row) => row['tenant'] as string),
     spent: () => prepare('SELECT tenant, key, spent requests FROM budgets').all() as unknown as KeySpent[],
     storageBytes: (tenant) => (prepare('SELECT bytes FROM storage WHERE tenant = ? ORDER BY day DESC LIMIT 1').get(tenant)?.['bytes'] ?? prepare('SELECT bytes FROM storage_months WHERE tenant = ? ORDER BY month DESC LIMIT 1').get(tenant)?.['bytes']) as number | undefined,
