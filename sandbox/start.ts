@@ -9,13 +9,19 @@ import { secretFile } from '../controller/installation.ts'
 import { mailFolder } from '../controller/mail/files.ts'
 import { createStripeDouble, type CatalogPrice } from './double.ts'
 import { createMailPage } from './mail-page.ts'
+import { offerMeteredPrices } from './metered-prices.ts'
 
 export const startSandbox: StartSandbox = async ({ installation, webhookUrl, now }): Promise<Sandbox> => {
   const folder = path.join(installation.settings.home, 'sandbox')
   const secretKey = secretFile(path.join(folder, 'secret-key'), () => `sk_test_${randomBytes(16).toString('hex')}`)
   const webhookSecret = secretFile(path.join(folder, 'webhook-secret'), () => `whsec_${randomBytes(16).toString('hex')}`)
   const double = await createStripeDouble({ port: 0, stateFile: path.join(folder, 'account.jsonl'), webhookUrl, webhookSecret, secretKey, now, catalog: () => prices(installation.catalog), pages: [createMailPage(mailFolder(installation.settings.home))] })
-  return { connection: { kind: 'sandbox', secretKey, webhookSecret, apiBase: double.url }, url: double.url, close: double.close }
+  const stopOffering = offerMeteredPrices(installation, { secretKey, apiBase: double.url })
+  const close = (): Promise<void> => {
+    stopOffering()
+    return double.close()
+  }
+  return { connection: { kind: 'sandbox', secretKey, webhookSecret, apiBase: double.url }, url: double.url, close }
 }
 
 /** Every price of every plan, as the catalogue at Stripe would hold it. */

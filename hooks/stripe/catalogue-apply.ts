@@ -51,7 +51,7 @@ async function apply(options: ApplyOptions, step: CatalogueStep): Promise<unknow
 }
 
 async function createPrice({ stripe, installation }: ApplyOptions, price: WantedPrice): Promise<unknown> {
-  const { eventName, included } = price
+  const { eventName } = price
   const each = Stripe.Decimal.from(price.amount)
   const meter = eventName === undefined ? undefined : await meterOf(stripe, eventName)
   return stripe.prices.create({
@@ -62,7 +62,7 @@ async function createPrice({ stripe, installation }: ApplyOptions, price: Wanted
     nickname: price.lookupKey,
     metadata: ownMetadata(installation, price.plan),
     recurring: { interval: price.interval, ...(meter !== undefined && { usage_type: 'metered', meter }) },
-    ...(included === undefined ? { unit_amount_decimal: each } : { billing_scheme: 'tiered', tiers_mode: 'graduated', tiers: [{ up_to: included, unit_amount: 0 }, { up_to: 'inf', unit_amount_decimal: each }] }),
+    unit_amount_decimal: each,
   })
 }
 

@@ -16,7 +16,7 @@ export interface WantedProduct {
   readonly plan: string
 }
 
-/** What one unit costs: `amount` in the currency's smallest unit, as a decimal text. The first `included` units of a metered price cost nothing. */
+/** What one unit costs: `amount` in the currency's smallest unit, as a decimal text. `included`: units that a tiered price found at Stripe gives away; ours has no tiers. */
 export interface PriceTerms {
   readonly product: string
   readonly currency: string
@@ -143,14 +143,9 @@ function pricesOf({ metadata: { name }, spec }: Plan): WantedPrice[] {
   return [...fixed, ...(spec.meters ?? []).map((meter) => meteredPrice(name, meter))]
 }
 
-function meteredPrice(plan: string, { of, per, included, price }: Meter): WantedPrice {
-  const free = included === undefined || included === 0 ? {} : { included }
-  return { lookupKey: meterLookupKey(plan, of), plan, product: productId(plan), currency: price.currency, amount: decimal(price.amount, per), interval: 'month', eventName: meterEventName(plan, of), ...free }
-}
-
-/** Stripe takes twelve decimal places. */
-function decimal(amount: number, per: number): string {
-  return (amount / per).toFixed(12).replace(/\.?0+$/, '')
+/** Of one whole unit: what is included, and what is below a unit, is taken off before anything is told to Stripe (core/metering-bill.ts). */
+function meteredPrice(plan: string, { of, price }: Meter): WantedPrice {
+  return { lookupKey: meterLookupKey(plan, of), plan, product: productId(plan), currency: price.currency, amount: String(price.amount), interval: 'month', eventName: meterEventName(plan, of) }
 }
 
 function portalOf(product: string, title: string, plans: readonly Plan[], publicUrl: string | undefined): WantedPortal {
