@@ -9,6 +9,7 @@ import type { BillingInterval, Plan, Price, Tenant, TenantId } from '../../contr
 import { HttpProblem } from '../../controller/web/http-problem.ts'
 import { endEarlier, takeHold, type HoldOptions, type Order } from './checkout-hold.ts'
 import { parseRequest, type CheckoutRequest } from './checkout-request.ts'
+import { describeStripeError } from './fetch.ts'
 import { METADATA } from './metadata.ts'
 
 export interface CheckoutOptions extends HoldOptions {
@@ -71,12 +72,12 @@ async function findPrices({ stripe }: CheckoutOptions, { metadata, spec }: Plan,
     return price
   }
   const price = found(key)
-  if (!isPrice(price, spec.prices[interval]!)) throw notForSale('price-differs', `The price ${key} at Stripe is not the one of the plan.`)
+  if (!isPrice(price, spec.prices[interval]!, interval)) throw notForSale('price-differs', `The price ${key} at Stripe is not the one of the plan.`)
   return [{ price: price.id, quantity: 1 }, ...meters.map((each) => ({ price: found(each).id }))]
 }
 
-function isPrice(price: Stripe.Price, { amount, currency }: Price): boolean {
-  return price.unit_amount === amount && price.currency === currency
+function isPrice({ unit_amount: paid, currency: paidIn, recurring }: Stripe.Price, { amount, currency }: Price, interval: BillingInterval): boolean {
+  return paid === amount && paidIn === currency && recurring?.interval === interval && recurring.interval_count === 1
 }
 
 function notForSale(code: string, what: string): HttpProblem {
@@ -138,7 +139,12 @@ function cancelUrl(publicUrl: string, { plan, interval }: CheckoutRequest, { hol
   return url.href
 }
 
-function stripeProblem(cause: Stripe.errors.StripeError): HttpProblem {
+/** What Stripe says quotes what the buyer typed: none of it reaches a log. */
+function stripeProblem(error: Stripe.errors.StripeError): HttpProblem {
+  if (error instanceof Stripe.errors.StripeInvalidRequestError && error.param === 'customer_email') {
+    const message = 'The payment provider takes no such address. Give one that can receive mail.'
+    return new HttpProblem({ status: 400, code: 'invalid-request', title: 'Invalid request', detail: `email: ${message}`, errors: [{ field: 'email', message }] })
+  }
   const detail = 'The payment provider did not take the request. Nothing was charged. Try again in a moment.'
-  return new HttpProblem({ status: 502, code: 'payment-provider-failed', title: 'Payment provider failed', detail, retryAfterSeconds: 10 }, { cause })
+  return new HttpProblem({ status: 502, code: 'payment-provider-failed', title: 'Payment provider failed', detail, retryAfterSeconds: 10 }, { cause: describeStripeError(error) })
 }

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import Fastify from 'fastify'
-import type Stripe from 'stripe'
+import Stripe from 'stripe'
 import { beforeAll, afterAll, describe, expect, it } from 'vitest'
 import { createCheckoutHolds } from '../../../controller/store/checkout-holds.ts'
 import { openStore } from '../../../controller/store/db.ts'
 import type { Plan, Tenant, TenantId } from '../../../controller/core/specs.ts'
+import type { HttpProblem } from '../../../controller/web/http-problem.ts'
 import { createCheckout, foundingProgress } from '../../../hooks/stripe/checkout-routes.ts'
 import { startCheckout } from '../../../hooks/stripe/checkout.ts'
 import { createStripeClient, parseApiBase, STRIPE_API_VERSION } from '../../../hooks/stripe/client.ts'
@@ -146,12 +148,29 @@ describe('starting a checkout', () => {
     expect((await (await openSite({ priced: [] })).post(ORDER)).json()).toMatchObject({ status: 503, code: 'price-missing' })
     const dearer = plan('sq-founder', { prices: { month: { amount: 9900, currency: 'usd' } } })
     expect((await (await openSite({ priced: [dearer] })).post(ORDER)).json()).toMatchObject({ status: 503, code: 'price-differs' })
+    const { options } = await openSite()
+    const yearly = { ...options.stripe, checkout: options.stripe.checkout, prices: { list: async () => ({ data: [{ id: 'price_1', unit_amount: 1000, currency: 'usd', lookup_key: 'sq-founder_month', recurring: { interval: 'year', interval_count: 1 } }] }) } } as unknown as Stripe
+    await expect(startCheckout({ ...options, stripe: yearly }, ORDER)).rejects.toMatchObject({ details: { code: 'price-differs' } })
   })
 
   it('says that the payment provider failed, without its message', async () => {
     const { options } = await openSite()
     const stripe = createStripeClient({ secretKey: 'sk_test_wrong', apiBase: (await openDouble([FOUNDER])).url })
     await expect(startCheckout({ ...options, stripe }, ORDER)).rejects.toMatchObject({ details: { status: 502, code: 'payment-provider-failed', detail: expect.not.stringMatching(/sk_test|Key/) } })
+  })
+
+  it('keeps what Stripe quotes of a buyer out of logs, and tells the buyer of an address that Stripe does not take', async () => {
+    const { options } = await openSite()
+    const failing = (param: string) => {
+      const error = new Stripe.errors.StripeInvalidRequestError({ type: 'invalid_request_error', message: `Invalid: ${ORDER.email}`, param } as never)
+      const stripe = { prices: options.stripe.prices, checkout: { sessions: { create: () => Promise.reject(error) } } } as unknown as Stripe
+      return startCheckout({ ...options, stripe }, ORDER).catch((problem: unknown) => problem as HttpProblem)
+    }
+    const refused = (await failing('customer_email')) as HttpProblem
+    expect(refused.details).toMatchObject({ status: 400, errors: [{ field: 'email' }] })
+    const failed = (await failing('line_items')) as HttpProblem
+    expect(failed.details.status).toBe(502)
+    expect(inspect([refused.cause, failed.cause, failed.details])).not.toContain('ada@')
   })
 })
 
