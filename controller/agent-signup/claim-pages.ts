@@ -128,7 +128,7 @@ function factsOf({ metadata, spec }: Tenant, title: string | undefined): Html {
 
 function claimForm(token: string, { email, csrf }: Session): Html {
   return html`<form method="post" action="/claim">${hidden('csrf', csrf)}${hidden('token', token)}<p>You are signed in as <strong>${email}</strong>.</p><div class="row">${button('This trial is mine')}</div></form>
-<p>The key that your agent has stays as it is.</p>`
+<p>The key that your agent has stays as it is. Take over what your own agent began, and nothing else: whoever gave you the link may have its key, and reads all that you store until you revoke it.</p>`
 }
 
 /** Until it is paid for it ends with its trial. */

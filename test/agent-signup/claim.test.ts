@@ -24,7 +24,9 @@ describe('the link of a trial', () => {
     const signedIn = await place.form('/auth/link', { token: new URL(place.mailed[0]!.link).searchParams.get('token')! })
     expect(signedIn.headers.location).toBe(path)
     const cookie = cookieOf(signedIn)
-    expect((await place.page(path, cookie)).body).toContain('This trial is mine')
+    const offered = (await place.page(path, cookie)).body
+    expect(offered).toContain('This trial is mine')
+    expect(offered).toContain('may have its key')
     expect((await place.form('/claim', { token, csrf: place.csrf(cookie) }, cookie)).headers.location).toBe(path)
 
     const { spec } = (await place.tenant('user002'))!
