@@ -18,6 +18,7 @@ const BENCHES: Readonly<Record<string, { readonly needs?: readonly string[]; rea
   purchases: { load: () => import('./purchases.ts') },
   scale: { load: () => import('./scale.ts') },
   gateway: { needs: ['sq', 'nginx', 'caddy', 'wrk'], load: () => import('./gateway.ts') },
+  site: { load: () => import('./site.ts') },
   'docker-start': { needs: ['docker'], load: () => import('./docker-start.ts') },
 }
 

@@ -14,8 +14,8 @@ const FILE = path.resolve(import.meta.dirname, '../../docs/contact-sheet.jpg')
 /** How much of a page is shown. */
 const SHOWN = { desktop: { ...DESKTOP, height: 860 }, phone: PHONE }
 const SCHEMES = ['light', 'dark'] as const
-const SHEET_WIDTH = 1600
-const QUALITY = 62
+const SHEET_WIDTH = 2240
+const QUALITY = 55
 
 interface Shot {
   readonly title: string
@@ -26,10 +26,10 @@ interface Shot {
 const folder = mkdtempSync(path.join(tmpdir(), 'tenantry-contact-sheet-'))
 const program = createProgram(path.join(folder, 'home'), {})
 try {
-  const { publicUrl, sandboxUrl } = await program.start()
+  const { publicUrl } = await program.start()
   const browser = await launch()
   const shots: Shot[] = []
-  for (const each of await sitePages(browser, { publicUrl, sandboxUrl: sandboxUrl! })) {
+  for (const each of await sitePages(browser, { publicUrl, home: path.join(folder, 'home') })) {
     process.stderr.write(`${each.title}\n`)
     shots.push({ title: each.title, pictures: await picturesOf(browser, each) })
   }
@@ -59,7 +59,7 @@ async function picturesOf(browser: Browser, { open }: SitePage): Promise<Shot['p
 async function sheet(browser: Browser, shots: readonly Shot[]): Promise<Buffer> {
   const page: Page = await browser.newPage({ viewport: { width: SHEET_WIDTH, height: 1000 } })
   const figures = shots.map(({ title, pictures }) => `<figure><figcaption>${title}</figcaption><div>${pictures.map(({ kind, png }) => `<img class="${kind}" src="data:image/png;base64,${png.toString('base64')}">`).join('')}</div></figure>`)
-  const style = 'body{margin:0;padding:24px;background:#6b7280;font:600 17px/1.4 Inter,system-ui,sans-serif;color:#fff;display:grid;grid-template-columns:1fr 1fr;gap:24px}figure{margin:0}figcaption{margin-bottom:8px}div{display:flex;gap:8px}img{display:block;border-radius:6px}.desktop{width:257px}.phone{width:100px;height:216px}'
+  const style = 'body{margin:0;padding:24px;background:#6b7280;font:600 17px/1.4 Inter,system-ui,sans-serif;color:#fff;display:grid;grid-template-columns:1fr 1fr;gap:24px}figure{margin:0}figcaption{margin-bottom:8px}div{display:flex;gap:8px}img{display:block;border-radius:6px}.desktop{width:378px}.phone{width:147px;height:318px;object-fit:cover;object-position:top}.desktop{height:254px}'
   await page.setContent(`<!doctype html><meta charset="utf-8"><style>${style}</style>${figures.join('')}`)
   return page.screenshot({ fullPage: true, type: 'jpeg', quality: QUALITY })
 }

@@ -1,5 +1,9 @@
 /** Every page that people see, with what it takes to stand before it. Pages that need a purchase share one, made through the site itself. */
-import type { Browser, Page } from 'playwright-core'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { simpleParser } from 'mailparser'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { waitFor } from '../support/wait.ts'
 
 export interface SitePage {
   readonly title: string
@@ -8,8 +12,22 @@ export interface SitePage {
 
 export interface Place {
   readonly publicUrl: string
-  readonly sandboxUrl: string
+  /** Where the installation's mail goes to in the sandbox. */
+  readonly home: string
 }
+
+export const BUYER = 'lovelace'
+/** Pages of a signed-in owner, under `/dashboard/TENANT`. */
+export const DASHBOARD = [
+  ['overview', ''],
+  ['keys', '/keys'],
+  ['connect', '/connect'],
+  ['usage', '/usage'],
+  ['billing', '/billing'],
+  ['history', '/history'],
+  ['account', '/account'],
+  ['refusals', '/refusals'],
+] as const
 
 export async function sitePages(browser: Browser, place: Place): Promise<SitePage[]> {
   const at = (title: string, address: string, then?: (page: Page) => Promise<unknown>): SitePage => ({
@@ -19,10 +37,18 @@ export async function sitePages(browser: Browser, place: Place): Promise<SitePag
       await then?.(page)
     },
   })
-  const { welcome, pay } = await buy(browser, place)
+  const { welcome, pay, tenant } = await buy(browser, place)
+  const cookies = await signIn(browser, place)
+  const inside = (title: string, address: string): SitePage => ({
+    title,
+    async open(page) {
+      await page.context().addCookies(cookies)
+      await page.goto(`${place.publicUrl}${address}`)
+    },
+  })
   return [
     at('SQ Cloud', '/'),
-    at('What you get', '/', (page) => page.locator('#points-title').evaluate('(element) => element.scrollIntoView()')),
+    at('What you get', '/', (page) => page.locator('#points-title').evaluate((element) => (element as unknown as { scrollIntoView(): void }).scrollIntoView())),
     at('SQ Cloud Dedicated', '/products/sq-dedicated'),
     at('Spoq Cloud', '/products/spoq'),
     at('ContextLite Cloud', '/products/contextlite'),
@@ -46,11 +72,13 @@ export async function sitePages(browser: Browser, place: Place): Promise<SitePag
     at('No such page', '/nowhere'),
     at('Sign in', '/auth/sign-in'),
     at('Choose a password', '/auth/register'),
+    ...DASHBOARD.map(([title, address]) => inside(`Dashboard: ${title}`, `/dashboard/${tenant}${address}`)),
+    inside('Sessions', '/account/sessions'),
   ]
 }
 
 /** Two purchases begun, one of them paid. */
-async function buy(browser: Browser, { publicUrl }: Place): Promise<{ readonly welcome: string; readonly pay: string }> {
+async function buy(browser: Browser, { publicUrl }: Place): Promise<{ readonly welcome: string; readonly pay: string; readonly tenant: string }> {
   const page = await browser.newPage()
   const begin = async (username: string): Promise<string> => {
     await page.goto(`${publicUrl}/signup`)
@@ -61,10 +89,35 @@ async function buy(browser: Browser, { publicUrl }: Place): Promise<{ readonly w
     return page.url()
   }
   const pay = await begin('hesitant')
-  await begin('lovelace')
+  await begin(BUYER)
   await page.getByRole('button', { name: 'Start the trial' }).click()
   await page.getByRole('heading', { name: 'Your instance is running' }).waitFor()
   const welcome = page.url()
+  const tenant = (await page.locator('#tenant').textContent())!
   await page.close()
-  return { welcome, pay }
+  return { welcome, pay, tenant }
+}
+
+/** By the link that comes by mail. */
+export async function signIn(browser: Browser, { publicUrl, home }: Place): ReturnType<BrowserContext['cookies']> {
+  const context = await browser.newContext()
+  const page = await context.newPage()
+  await page.goto(`${publicUrl}/auth/sign-in`)
+  await page.getByLabel('E-mail address').fill(`${BUYER}@example.com`)
+  await page.getByRole('button', { name: 'Mail me a sign-in link' }).click()
+  await page.goto(await waitFor(() => linkFrom(path.join(home, 'mail')), 'the mail with the link'))
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.waitForURL(/\/dashboard/)
+  const cookies = await context.cookies()
+  await context.close()
+  return cookies
+}
+
+async function linkFrom(folder: string): Promise<string | undefined> {
+  for (const name of readdirSync(folder)) {
+    const { text = '' } = await simpleParser(readFileSync(path.join(folder, name)))
+    const link = /https?:\/\/\S+\/auth\/link\?\S+/.exec(text)
+    if (link !== null) return link[0]
+  }
+  return undefined
 }

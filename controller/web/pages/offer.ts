@@ -1,5 +1,5 @@
 /** An offer as HTML: the live bar of claimed places, and plans side by side. */
-import type { Offer, Slots } from '../../core/offers.ts'
+import { leadingOffer, type Offer, type Slots } from '../../core/offers.ts'
 import { html, type Html } from '../html.ts'
 import { badge, button, progressBar } from './components.ts'
 import type { Brand } from './layout.ts'
@@ -28,7 +28,8 @@ function priceLine({ plan, later }: Offer): Html | false {
 }
 
 export function plansGrid(offers: readonly Offer[], brand: Brand): Html {
-  return html`<div class="plans">${offers.map((offer, index) => planCard(offer, brand, index === 0 && offers.length > 1))}</div>`
+  const leading = offers.length > 1 ? leadingOffer(offers) : undefined
+  return html`<div class="plans">${offers.map((offer) => planCard(offer, brand, offer === leading))}</div>`
 }
 
 function planCard(offer: Offer, brand: Brand, chosen: boolean): Html {
@@ -46,7 +47,8 @@ ${free ? button('Ask for it', { href: '/support', kind: 'quiet' }) : button(plan
 </article>`
 }
 
-/** `SQ Cloud Founder` is `Founder` on the pages of SQ Cloud. */
+/** `SQ Cloud Founder` is `Founder` on the pages of SQ Cloud, and `ContextLite Pro` is `Pro` on those of ContextLite Cloud. */
 export function shortTitle(plan: string, product: string): string {
-  return plan.startsWith(`${product} `) ? plan.slice(product.length + 1) : plan
+  const said = [product, product.replace(/ Cloud$/, '')].find((start) => plan.startsWith(`${start} `))
+  return said === undefined ? plan : plan.slice(said.length + 1)
 }
