@@ -50,6 +50,8 @@ import { createInbox } from './store/inbox.ts'
 import { createTimeline } from './store/timeline.ts'
 import type { StripeConnection } from './stripe-connection.ts'
 import { createAdmin } from './web/admin.ts'
+import { createAssets } from './web/assets.ts'
+import { createConsole } from './web/console.ts'
 import { composeSite } from './site-parts.ts'
 import { createPhextListing } from './web/phext-listing.ts'
 import { createSite } from './web/site.ts'
@@ -132,7 +134,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const gateway = (late.gateway = await gatewayProcess.ensure())
   publicUrl = settings.publicUrl ?? `http://localhost:${gateway.port}`
   const status = createStatusReader(stores)
-  const admin = createAdmin({ token: adminTokenOf(settings), registry: metrics.registry, loop, status, parts: [payments.admin], log })
+  const admin = createAdmin({ token: adminTokenOf(settings), registry: metrics.registry, loop, status, parts: [payments.admin], console: createConsole({ token: adminTokenOf(settings), status, assets: createAssets() }), log })
   const adminUrl = await admin.listen({ port: settings.adminPort, host: '127.0.0.1' })
 
   await read

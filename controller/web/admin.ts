@@ -10,6 +10,7 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { TenantId } from '../core/specs.ts'
 import type { Loop } from '../reconcile/loop.ts'
+import { SIGN_IN, type Console } from './console.ts'
 import { createProblemHandler, HttpProblem, notFound } from './http-problem.ts'
 import type { StatusReader } from './status-reader.ts'
 
@@ -20,6 +21,8 @@ export interface AdminOptions {
   readonly status: StatusReader
   /** Behind the token as well. */
   readonly parts?: readonly FastifyPluginAsync[]
+  /** The same for a browser. */
+  readonly console?: Console
   readonly log: Logger
 }
 
@@ -42,12 +45,14 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     options.loop.poke()
     return reply.code(202).send({ status: 'looking' })
   })
+  if (options.console !== undefined) void app.register(options.console.entrance)
   void app.register((api, _options, done) => {
-    api.addHook('onRequest', async (request) => {
-      if (!holdsToken(request.headers.authorization, options.token)) {
-        throw new HttpProblem({ status: 401, code: 'admin-token-required', title: 'Unauthorized', detail: 'Send the admin token as Authorization: Bearer TOKEN. It stands in HOME/admin-token.' })
-      }
+    api.addHook('onRequest', async (request, reply) => {
+      if (holdsToken(request.headers.authorization, options.token) || options.console?.maySee(request) === true) return
+      if (options.console !== undefined && request.method === 'GET' && request.headers.accept?.includes('text/html') === true) return reply.redirect(SIGN_IN, 303)
+      throw new HttpProblem({ status: 401, code: 'admin-token-required', title: 'Unauthorized', detail: 'Send the admin token as Authorization: Bearer TOKEN. It stands in HOME/admin-token.' })
     })
+    if (options.console !== undefined) void api.register(options.console.pages)
     api.get('/api/status', () => options.status.overview())
     api.get('/api/tenants', () => options.status.list())
     api.get<{ Params: { id: string } }>('/api/tenants/:id', (request, reply) => {
