@@ -26,6 +26,8 @@ export interface Account {
   readonly portal: Portal
   /** Lets happen what fell due until then, each thing at its own time, in order. */
   catchUp(until: Date): void
+  /** Unix time of the next thing that happens by itself; Infinity where nothing does. */
+  nextDueAt(): number
 }
 
 export interface AccountOptions {
@@ -59,6 +61,7 @@ export function createAccount({ state, offers, now, randomHex, send, url, retrie
     subscriptions,
     setup: createSetup(ledger),
     portal: createPortal(ledger, (session) => `${url()}/portal/${session}`),
+    nextDueAt: due.next,
     catchUp(until) {
       const seconds = Math.floor(until.getTime() / 1000)
       for (let next = due.first(seconds); next !== undefined; next = due.first(seconds)) {

@@ -7,6 +7,8 @@ export interface DueQueue {
   set(id: string, dueAt: number): void
   /** The first that is due by then; of several at the same time, the one that was set first. */
   first(until: number): { readonly id: string; readonly dueAt: number } | undefined
+  /** Nothing is due before; Infinity where nothing is at all. Looking with `first` makes it exact. */
+  next(): number
 }
 
 export function createDueQueue(): DueQueue {
@@ -26,5 +28,6 @@ export function createDueQueue(): DueQueue {
       notBefore = first?.dueAt ?? Infinity
       return first !== undefined && first.dueAt <= until ? first : undefined
     },
+    next: () => notBefore,
   }
 }

@@ -74,13 +74,20 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-export function createInbox(db: Store, { now, mark }: { readonly now: () => Date; readonly mark: Timeline['mark'] }): Inbox {
+export interface InboxOptions {
+  readonly now: () => Date
+  readonly mark: Timeline['mark']
+  /** In a rush, a transaction starts this long after the last one ended; an event that comes alone waits for nothing. */
+  readonly rushPauseMs?: number
+}
+
+export function createInbox(db: Store, { now, mark, rushPauseMs = RUSH_PAUSE_MS }: InboxOptions): Inbox {
   const timestamp = (): Timestamp => now().toISOString()
   const sql = statements(db)
   const setHeld = sql.update('held')
   const setPending = sql.update('pending')
   return {
-    put: createGroupedInsert(db, { mark, timestamp }),
+    put: createGroupedInsert(db, { mark, timestamp, rushPauseMs }),
     open: (limit) => sql.open.all(timestamp(), limit) as unknown as OpenEvent[],
     settle(settlements, also) {
       transaction(db, () => {
@@ -126,11 +133,10 @@ function statements(db: Store) {
   }
 }
 
-/** In a rush, a transaction starts this long after the last one ended; an event that comes alone waits for nothing. */
 const RUSH_PAUSE_MS = 5
 
 /** Inserts that come close together go in one transaction; each caller still hears only after it. */
-function createGroupedInsert(db: Store, { mark, timestamp }: { readonly mark: Timeline['mark']; readonly timestamp: () => Timestamp }): Inbox['put'] {
+function createGroupedInsert(db: Store, { mark, timestamp, rushPauseMs }: { readonly mark: Timeline['mark']; readonly timestamp: () => Timestamp; readonly rushPauseMs: number }): Inbox['put'] {
   const insert = db.prepare(
     'INSERT OR IGNORE INTO inbox (id, type, object, body, received_at, trace, state, next_attempt_at, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   )
@@ -160,7 +166,7 @@ function createGroupedInsert(db: Store, { mark, timestamp }: { readonly mark: Ti
   }
 
   function scheduleFlush(): void {
-    const pauseMs = endedAtMs + RUSH_PAUSE_MS - performance.now()
+    const pauseMs = endedAtMs + rushPauseMs - performance.now()
     if (pauseMs > 0) setTimeout(flush, pauseMs)
     else setImmediate(flush)
   }

@@ -1,0 +1,105 @@
+/**
+ * Whether repository, Stripe, keys and inbox agree at the end, by rules written here anew: what the program thinks of a subscription is
+ * not asked. Empty where all is well.
+ */
+import type { Tenant } from '../../controller/core/specs.ts'
+import { METADATA } from '../../hooks/stripe/metadata.ts'
+import type { Subscription } from '../../sandbox/objects/subscription.ts'
+import { INSTALLATION } from './program.ts'
+import type { World } from './world.ts'
+
+interface Held {
+  readonly object: string
+  readonly note: string
+}
+
+/** Why a payment may wait for a person: nothing else may. */
+const MAY_WAIT = /^(slots-gone|price-differs|subscription-not-running|name-taken|over-bounds)/
+
+export function disagreements(world: World): string[] {
+  const { double, repository, db } = world
+  const tenants = repository.tenants()
+  const held = db.prepare("SELECT object, note FROM inbox WHERE state = 'held'").all() as unknown as Held[]
+  const pending = db.prepare("SELECT type, note FROM inbox WHERE state = 'pending'").all() as unknown as { type: string; note: string }[]
+  const bySubscription = Map.groupBy(tenants, ({ spec }) => spec.billing?.subscription)
+  const heldAbout = new Map(held.map((each) => [each.object, each.note]))
+  const ours = double.state.all('session').filter(({ session }) => session.metadata[METADATA.installation] === INSTALLATION)
+  const paid = ours.filter(({ session }) => session.status === 'complete' && session.payment_status !== 'unpaid')
+  return [
+    ...world.breaches,
+    ...pending.map(({ type, note }) => `${type} is still pending: ${note}`),
+    ...held.filter(({ note }) => !MAY_WAIT.test(note)).map(({ object, note }) => `${object} is held: ${note}`),
+    ...paid.flatMap(({ session }) => servedFaults(session.id, session.subscription!, { tenants, bySubscription, heldAbout })),
+    ...tenants.flatMap((tenant) => tenantFaults(world, tenant, heldAbout)),
+    ...twice(tenants.map(({ spec }) => spec.billing?.checkout)).map((checkout) => `${checkout} has more than one tenant`),
+    ...twice(tenants.map(({ spec }) => spec.owner.username)).map((name) => `more than one tenant is called ${name}`),
+    ...keyFaults(world),
+    ...tenants.filter(({ spec }) => !paid.some(({ session }) => session.id === spec.billing?.checkout)).map(({ metadata }) => `nobody paid for ${metadata.name}`),
+  ]
+}
+
+interface Known {
+  readonly tenants: readonly Tenant[]
+  readonly bySubscription: ReadonlyMap<string | undefined, readonly Tenant[]>
+  readonly heldAbout: ReadonlyMap<string, string>
+}
+
+/** Each paid session has one tenant, or waits for a person, who sees it. */
+function servedFaults(session: string, subscription: string, { tenants, bySubscription, heldAbout }: Known): string[] {
+  const served = tenants.filter(({ spec }) => spec.billing?.checkout === session || spec.billing?.subscription === subscription)
+  if (served.length === 1 && bySubscription.get(subscription)?.length === 1) return []
+  if (served.length === 0 && heldAbout.has(session)) return []
+  return [`${session} is paid and has ${served.length} tenants`]
+}
+
+const STATES: Readonly<Record<string, Tenant['spec']['state']>> = { active: 'active', trialing: 'active', unpaid: 'suspended', paused: 'suspended', canceled: 'ended', incomplete_expired: 'ended' }
+
+function tenantFaults({ double, agenda, repository }: World, { metadata: { name }, spec }: Tenant, heldAbout: ReadonlyMap<string, string>): string[] {
+  const id = spec.billing?.subscription
+  if (id === undefined) return [`${name} has no subscription`]
+  const subscription = double.subscription(id)
+  const { price, quantity } = subscription.items.data[0]!
+  const wanted = STATES[subscription.status] ?? stateInGrace(spec, agenda.now())
+  const mayWait = heldAbout.has(id)
+  const plan = repository.catalog.plan(spec.plan)!
+  return [
+    ...(spec.state === wanted || mayWait ? [] : [`${name} is ${spec.state}, and its subscription ${subscription.status}`]),
+    ...(spec.billing!.status === subscription.status || mayWait ? [] : [`${name} is written as ${spec.billing!.status}, and its subscription is ${subscription.status}`]),
+    ...(mayWait || (spec.billing!.price?.amount === price.unit_amount && spec.billing!.interval === price.recurring.interval) ? [] : [`${name} is written as paying ${spec.billing!.price?.amount}, and pays ${price.unit_amount}`]),
+    ...(mayWait || (spec.billing!.quantity ?? 1) === quantity ? [] : [`${name} has ${spec.billing!.quantity} units and pays ${quantity}`]),
+    ...(mayWait || isPaidPlan(spec.plan, subscription) ? [] : [`${name} is on ${spec.plan}, and pays for ${price.lookup_key ?? price.metadata[METADATA.plan]}`]),
+    ...(mayWait || cancelOf(subscription) === spec.billing!.cancelAt ? [] : [`${name} is written as ending ${spec.billing!.cancelAt}, and ends ${cancelOf(subscription)}`]),
+    ...(plan === undefined ? [`${name} is on a plan that there is not`] : []),
+  ]
+}
+
+/** Past due: runs until its grace is over. */
+function stateInGrace({ billing }: Tenant['spec'], now: Date): Tenant['spec']['state'] {
+  return billing?.graceUntil !== undefined && Date.parse(billing.graceUntil) <= now.getTime() ? 'suspended' : 'active'
+}
+
+function isPaidPlan(plan: string, { items, status }: Subscription): boolean {
+  const [item] = items.data
+  return STATES[status] === 'ended' || item!.price.metadata[METADATA.plan] === plan
+}
+
+function cancelOf({ cancel_at: at, status }: Subscription): string | undefined {
+  return at === null || STATES[status] === 'ended' ? undefined : new Date(at * 1000).toISOString().replace('.000Z', 'Z')
+}
+
+/** A tenant's key is the one that it was given, through everything. */
+function keyFaults({ repository }: World): string[] {
+  const first = new Map<string, string>()
+  for (const { files } of repository.commits) {
+    for (const { path, text } of files) {
+      const nonce = /nonce: ['"]?(\w{32})/.exec(text ?? '')?.[1]
+      if (nonce !== undefined && !first.has(path)) first.set(path, nonce)
+    }
+  }
+  const faults = repository.tenants().flatMap(({ metadata, spec }) => (spec.keys.length === 1 && [...first.values()].includes(spec.keys[0]!.nonce!) ? [] : [`${metadata.name} has another key than it was given`]))
+  return [...faults, ...twice(repository.tenants().map(({ spec }) => spec.keys[0]?.nonce)).map(() => 'two tenants have the same key')]
+}
+
+function twice(values: readonly (string | undefined)[]): string[] {
+  return [...Map.groupBy(values, (value) => value)].flatMap(([value, all]) => (value !== undefined && all.length > 1 ? [value] : []))
+}
