@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { FastifyPluginAsync } from 'fastify'
-import { addressOf, networkOf } from './client-network.ts'
+import { addressOf, siteOf } from './client-network.ts'
 import { HttpProblem } from './http-problem.ts'
 
 export interface FoundingStreamOptions {
@@ -78,7 +78,7 @@ export function createFoundingStream({ progress, onChange, most = MOST }: Foundi
     app.get('/api/founding-progress/stream', (request, reply) => {
       const now = progress()
       if (now === undefined) throw new HttpProblem({ status: 404, code: 'no-founding-plan', title: 'No founding offer', detail: 'No plan has slots.' })
-      admit(reply.raw, networkOf(addressOf(request)))
+      admit(reply.raw, siteOf(addressOf(request)))
       reply.hijack()
       reply.raw.writeHead(200, HEADERS)
       reply.raw.write(`retry: 2000\n${eventOf(now)}`)

@@ -66,6 +66,13 @@ test('one network holds no more than its part, and places come back', async () =
   await waitFor(async () => (await open()).status === 200, 'a place came back')
 })
 
+test('nor do all networks of one IPv6 site', async () => {
+  const { open } = await stream(8)
+  const statuses = await Promise.all([1, 2, 3].map(async (n) => (await open(`2001:db8:1:${n}::1`)).status))
+  expect(statuses.sort()).toEqual([200, 200, 503])
+  expect((await open('2001:db8:2::1')).status).toBe(200)
+})
+
 test('all end when the site closes', async () => {
   const { open, app } = await stream()
   const page = await open()
