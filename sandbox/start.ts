@@ -28,7 +28,7 @@ export const startSandbox: StartSandbox = async ({ installation, webhookUrl, now
 function* prices(catalog: CatalogView): Generator<CatalogPrice> {
   for (const { metadata, spec } of catalog.plans()) {
     for (const [interval, price] of Object.entries(spec.prices) as [BillingInterval, { amount: number; currency: string }][]) {
-      yield { lookupKey: lookupKey(metadata.name, interval), product: spec.product, productTitle: `${catalog.product(spec.product)?.spec.title ?? spec.product} ${spec.title}`, amount: price.amount, currency: price.currency, interval }
+      yield { lookupKey: lookupKey(metadata.name, interval), product: spec.product, productTitle: spec.title, amount: price.amount, currency: price.currency, interval }
     }
   }
 }
