@@ -92,7 +92,7 @@ export function startPayments({ installation, inbox, stripe: connection, machine
     now: machine.now,
     log,
   })
-  const portalUrl: PortalUrl = (tenant) => createPortal({ stripe, catalog: () => installation.catalog, publicUrl: publicUrl() })(tenant)
+  const portalUrl: PortalUrl = (tenant) => createPortal({ stripe, catalog: () => installation.catalog, publicUrl: publicUrl(), installation: installation.id })(tenant)
   const billing = startBilling({ installation, inbox, stripe, files, machine, log, registry, poke: () => worker.poke('event') })
   const close = async (): Promise<void> => {
     await billing.close()

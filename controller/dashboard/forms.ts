@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { loggableCause } from '../../hooks/stripe/fetch.ts'
 import { KeyChangeError } from '../agent-keys/errors.ts'
 import { isFullKey } from '../core/keys.ts'
 import type { DerivedKeySpec } from '../core/specs.ts'
@@ -144,8 +145,9 @@ function notWritten(error: unknown): unknown {
   return new HttpProblem({ status: 503, code: 'not-written', title: 'Not available right now', detail: 'The change could not be written, and is not in force. Try again in a moment.', retryAfterSeconds: 5 }, { cause: error })
 }
 
+/** What Stripe says can quote what was sent: none of it reaches a log. */
 function stripeAway(cause: unknown): never {
-  throw new HttpProblem({ status: 502, code: 'stripe-unavailable', title: 'The payment service did not answer', detail: 'Nothing was changed. Try again in a moment.', retryAfterSeconds: 5 }, { cause })
+  throw new HttpProblem({ status: 502, code: 'stripe-unavailable', title: 'The payment service did not answer', detail: 'Nothing was changed. Try again in a moment.', retryAfterSeconds: 5 }, { cause: loggableCause(cause) })
 }
 
 function keyIn({ params }: FastifyRequest): string {

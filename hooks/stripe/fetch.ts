@@ -43,3 +43,8 @@ export function describeStripeError(error: unknown): object {
   if (!(error instanceof Stripe.errors.StripeError)) return { type: error instanceof Error ? error.name : typeof error }
   return { type: error.type, code: error.code, statusCode: error.statusCode, requestId: error.requestId }
 }
+
+/** The same as the cause of a problem: an error that is none of Stripe's is our own, and its words may be logged. */
+export function loggableCause(error: unknown): unknown {
+  return error instanceof Stripe.errors.StripeError ? describeStripeError(error) : error
+}

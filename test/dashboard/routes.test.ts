@@ -1,4 +1,5 @@
 /** The dashboard's pages and forms: each form followed to its commit, what is refused told on its page, nothing without a session or from elsewhere. */
+import Stripe from 'stripe'
 import { describe, expect, it } from 'vitest'
 import { createOwned } from '../../controller/dashboard/owned.ts'
 import { fileOf, SHARED_FILES, tenantText } from '../support/tenant-files.ts'
@@ -145,6 +146,14 @@ describe('money and the account', () => {
     const place = await openDashboard(FOUNDER, (parts) => ({ ...parts, billing: { ...parts.billing, cancelNow: () => Promise.reject(new Error('no network')) } }))
     expect((await place.post(ADA, '/dashboard/user001/account/close', { confirm: 'user001' })).statusCode).toBe(502)
     expect(place.tenant().spec.state).toBe('active')
+    expect(place.asked).toEqual(['fault Error: no network'])
+  })
+
+  it('keeps what Stripe says of it out of the log', async () => {
+    const told = new Stripe.errors.StripeAPIError({ message: 'no mail to ada@example.com', type: 'api_error' })
+    const place = await openDashboard(FOUNDER, (parts) => ({ ...parts, billing: { ...parts.billing, cancelNow: () => Promise.reject(told) } }))
+    expect((await place.post(ADA, '/dashboard/user001/account/close', { confirm: 'user001' })).statusCode).toBe(502)
+    expect(place.asked).toEqual(['fault [object Object]'])
   })
 
   it('is exported with a key of its own, and the gateway\'s refusal is told', async () => {

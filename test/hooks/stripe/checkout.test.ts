@@ -316,8 +316,8 @@ describe.skipIf(!has('stripe-mock'))('checked by the real stripe-mock', () => {
   it('ending a session and opening the portal are requests that Stripe takes', async () => {
     const owner = tenant(1, { billing: { customer: 'cus_1' } })
     expect((await stripe.checkout.sessions.expire('cs_test_1')).object).toBe('checkout.session')
-    expect(await createPortal({ stripe, catalog: () => catalogOf({}, [owner]), publicUrl: 'https://example.com' })(owner.metadata.name)).toMatch(/^https:/)
-    await expect(createPortal({ stripe, catalog: () => catalogOf({}, [tenant(1)]), publicUrl: 'https://example.com' })(owner.metadata.name)).rejects.toMatchObject({ details: { code: 'not-paid-for' } })
+    expect(await createPortal({ stripe, catalog: () => catalogOf({}, [owner]), publicUrl: 'https://example.com', installation: 'inst-1' })(owner.metadata.name)).toMatch(/^https:/)
+    await expect(createPortal({ stripe, catalog: () => catalogOf({}, [tenant(1)]), publicUrl: 'https://example.com', installation: 'inst-1' })(owner.metadata.name)).rejects.toMatchObject({ details: { code: 'not-paid-for' } })
   })
 
   it('and a wrong parameter would be seen', async () => {
