@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { createAccounts } from './accounts/accounts.ts'
 import { createProvider } from './accounts/providers.ts'
 import { createStatusRoutes } from './accounts/status-routes.ts'
+import type { AccountLimits } from './accounts/limits.ts'
 import type { Sessions } from './accounts/port.ts'
 import { createUntilServed } from './agent-keys/served.ts'
 import { createClaimPages } from './agent-signup/claim-pages.ts'
@@ -21,6 +22,7 @@ import type { Pages } from './web/pages/pages.ts'
 
 export interface AccountParts {
   readonly sessions: Sessions
+  readonly limits: AccountLimits
   readonly routes: readonly FastifyPluginAsync[]
 }
 
@@ -47,5 +49,5 @@ export function composeAccounts({ installation, machine: { now }, outbox, pages,
   const signup = createSignup({ trials, signups: createAgentSignups(stores.durable), catalog, keyring, publicUrl, newNonce: () => randomBytes(16).toString('hex'), now })
   const untilServed = createUntilServed({ host: settings.host, port: gatewayPort, limitMs: KEY_SERVED_WITHIN_MS })
   const claim = createClaimPages({ trials, sessions, providers, catalog, keyring, pages, limits, pay: payments.beginPurchase, now, log })
-  return { sessions, routes: [...accounts.routes, createStatusRoutes({ sessions, limits, catalog, records: stores.records, log }), createSignupRoutes({ signup, untilServed, limits, log }), claim] }
+  return { sessions, limits, routes: [...accounts.routes, createStatusRoutes({ sessions, limits, catalog, records: stores.records, log }), createSignupRoutes({ signup, untilServed, limits, log }), claim] }
 }

@@ -7,7 +7,7 @@ import { chmodSync, existsSync, unlinkSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { Logger } from 'pino'
-import { composeAccounts } from './account-parts.ts'
+import { composeAccounts, type AccountParts } from './account-parts.ts'
 import { createAgentKeys } from './agent-keys/agent-keys.ts'
 import { createKeyChanges, type KeyChanges } from './agent-keys/change-batch.ts'
 import { createKeyRoutes } from './agent-keys/routes.ts'
@@ -124,8 +124,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const payments = (late.payments = startPayments({ installation, inbox, stripe: options.stripe, machine, log, registry: metrics.registry, publicUrl: () => publicUrl }))
   const mails = startMails({ installation, machine, log, registry: metrics.registry, publicUrl: () => publicUrl })
   const keys = composeKeys(installation, machine, log, () => late.gateway?.port)
-  const parts = composeSite({ installation, payments, stripe: options.stripe, publicUrl: () => publicUrl, now: machine.now })
-  const accounts = composeAccounts({ installation, machine, outbox: mails.outbox, pages: parts.pages, payments, publicUrl: () => publicUrl, gatewayPort: () => late.gateway?.port, log })
+  const parts = composeSite({ installation, payments, accounts: () => accounts, stripe: options.stripe, publicUrl: () => publicUrl, now: machine.now })
+  const accounts: AccountParts = composeAccounts({ installation, machine, outbox: mails.outbox, pages: parts.pages, payments, publicUrl: () => publicUrl, gatewayPort: () => late.gateway?.port, log })
   const dashboard = composeDashboard({ installation, machine, stripe: options.stripe, sessions: accounts.sessions, pages: parts.pages, changes: keys.changes, untilServed: keys.untilServed, portalUrl: payments.portalUrl, publicUrl: () => publicUrl, gatewayUrl: () => late.gateway && gatewayUrlOf(settings.host, late.gateway.port), log })
   const site = await listenSite(settings.home, createSite({ routes: [...payments.routes, keys.routes, ...parts.routes, ...accounts.routes, dashboard, mails.routes, createPhextListing(createDedicatedPhexts(world, runtime), log)], pages: parts.pages, firstUse: firstUse(deps), log }))
   const gatewayProcess = createGatewayProcess({ home: settings.home, host: settings.host, port: settings.port, workers: settings.gatewayWorkers, readCacheMb: settings.readCacheMb, trustedProxies: settings.trustedProxies, version: options.gatewayVersion, command: options.gatewayCommand, environment: childEnvironment(machine) })

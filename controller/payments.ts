@@ -20,6 +20,7 @@ import { createHighestNumbers } from './store/highest-numbers.ts'
 import type { Inbox } from './store/inbox.ts'
 import { createTimeline } from './store/timeline.ts'
 import type { StripeConnection } from './stripe-connection.ts'
+import { createCheckoutProof, type CheckoutProof } from './web/checkout-proof.ts'
 
 export interface Payments {
   /** Webhook and checkout, for the public site. */
@@ -27,6 +28,7 @@ export interface Payments {
   /** The view of money, for the operator's port. */
   readonly admin: FastifyPluginAsync
   readonly beginPurchase: BeginPurchase
+  readonly proof: CheckoutProof
   readonly portalUrl: PortalUrl
   poke(reason: 'event' | 'tip'): void
   close(): Promise<void>
@@ -80,6 +82,7 @@ export function startPayments({ installation, inbox, stripe: connection, machine
     log,
     count: (outcome) => webhooks.inc({ outcome }),
   })
+  const proof = createCheckoutProof({ keyring, publicUrl })
   const checkout = createCheckout({
     stripe,
     catalog: () => installation.catalog,
@@ -90,6 +93,7 @@ export function startPayments({ installation, inbox, stripe: connection, machine
     holds,
     newHold: () => randomBytes(16).toString('hex'),
     now: machine.now,
+    proof,
     log,
   })
   const portalUrl: PortalUrl = (tenant) => createPortal({ stripe, catalog: () => installation.catalog, publicUrl: publicUrl(), installation: installation.id })(tenant)
@@ -98,5 +102,5 @@ export function startPayments({ installation, inbox, stripe: connection, machine
     await billing.close()
     await worker.close()
   }
-  return { routes: [webhook, checkout.routes], admin: billing.admin, beginPurchase: checkout.begin, portalUrl, poke: worker.poke, close }
+  return { routes: [webhook, checkout.routes], admin: billing.admin, beginPurchase: checkout.begin, proof, portalUrl, poke: worker.poke, close }
 }

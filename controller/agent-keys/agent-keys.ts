@@ -78,8 +78,8 @@ export function createAgentKeys({ changes, tenant: tenantNow, keyring, useOf, ne
           return addKey(keys, newKey(keys, { ...wish, parent }, making), making.now)
         },
         what({ spec: { keys } }) {
-          const { id, name, access } = madeWith(keys, making.nonce)
-          return `key ${id}${name === undefined ? '' : ` ${JSON.stringify(name)}`} made from ${parent}: ${describeAccess(access)}`
+          const { id, access } = madeWith(keys, making.nonce)
+          return `key ${id} made from ${parent}: ${describeAccess(access)}`
         },
       })
       const { keys } = changed.spec

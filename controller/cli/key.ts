@@ -64,7 +64,7 @@ export async function create(context: CliContext, id: string, options: CreateOpt
   const making = { nonce: newNonce(), masterVersion: await masterVersionOf(context), now: at }
   const changed = await changeTenant(context, {
     tenant: id,
-    what: `new key${options.name === undefined ? '' : ` ${JSON.stringify(options.name)}`} for`,
+    what: 'new key for',
     why: options.reason,
     edits(tenant) {
       const { keys } = tenant.spec

@@ -73,7 +73,7 @@ export function createOwnerActions({ changes, past, sync, platform, masterVersio
       const make = making()
       const changed = await submit(
         tenant,
-        ({ spec: { keys } }) => `key ${madeOf(keys, make).id}${wish.name === undefined ? '' : ` ${JSON.stringify(wish.name)}`} made: ${describeAccess(wish.access)}`,
+        ({ spec: { keys } }) => `key ${madeOf(keys, make).id} made: ${describeAccess(wish.access)}`,
         ({ spec: { keys } }) => {
           if (isPast(wish.expiresAt, make.now)) throw new KeyChangeError('ends-in-the-past', 'The key would have ended already.')
           refuseTooMany(keys, make.now)
@@ -83,7 +83,7 @@ export function createOwnerActions({ changes, past, sync, platform, masterVersio
       return madeOf(changed.spec.keys, make)
     },
     async renameKey(tenant, key, name) {
-      await editKey(tenant, key, name === undefined ? `key ${key} has no name any more` : `key ${key} is called ${JSON.stringify(name)}`, () => ({ name }))
+      await editKey(tenant, key, name === undefined ? `key ${key} has no name any more` : `key ${key} has another name`, () => ({ name }))
     },
     async rotateKey(tenant, key) {
       const make = making()

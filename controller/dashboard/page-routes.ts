@@ -32,7 +32,7 @@ const MOST_REFUSALS = 50
 export function addPages({ parts, page }: Dashboard, shown: ShownOnce): void {
   const { pages } = parts
   page('', (view, _request, reply) => pages.send(reply, overviewPage(view, { figures: figuresOf(parts, view, OVERVIEW_DAYS), endpoint: endpointOf(parts, view), refused: parts.refusals.of(view.tenant.metadata.name, 1).length, key: firstKey(parts, view) })))
-  page('/live', (view, _request, reply) => reply.type('text/html; charset=utf-8').send(livePart(view, figuresOf(parts, view, 1)).text))
+  page('/live', (view, _request, reply) => pages.sendPart(reply, livePart(view, figuresOf(parts, view, 1))))
   page('/keys', async (view, request, reply) => {
     const keys = await readKeys(parts, view)
     const fresh = freshKey(parts, view, queryOf(request)['new'], shown)

@@ -59,6 +59,7 @@ function welcome({ tenant, key }: Of<'welcome'>, places: LetterPlaces): Letter {
       dashboard(places),
       text('The guide shows the first request with curl, Python, TypeScript, OpenClaw and MCP:'),
       { kind: 'link', label: 'Read the guide', url: `${publicUrl}/guide` },
+      text('Was it not you who began this purchase, or did somebody send you the link to pay? Whoever began it can see the first key: sign in and rotate it before you store anything.'),
     ],
   }
 }

@@ -6,6 +6,7 @@ import { cancelHold } from './checkout-hold.ts'
 import { startCheckout, type CheckoutOptions, type StartedCheckout } from './checkout.ts'
 import { describeStripeError } from './fetch.ts'
 import { createCheckoutLimit } from './checkout-limit.ts'
+import type { CheckoutProof } from '../../controller/web/checkout-proof.ts'
 import { addressOf, networkOf } from '../../controller/web/client-network.ts'
 import { createProblemHandler, HttpProblem } from '../../controller/web/http-problem.ts'
 import type { Log } from './ports.ts'
@@ -24,21 +25,26 @@ const FOUNDING_PRODUCT = 'sq'
 
 /**
  * Starts a purchase for the client at an address, within its limit; `body` is what it sent. `pays` is the tenant that is to be paid for,
- * where there is one: the caller has found that it belongs to who asks. @throws HttpProblem as `startCheckout`
+ * where there is one: the caller has found that it belongs to who asks. `form` tells apart forms that were sent from one network. @throws HttpProblem as `startCheckout`
  */
-export type BeginPurchase = (address: string, body: unknown, about?: { readonly pays?: TenantId }) => Promise<StartedCheckout>
+export type BeginPurchase = (address: string, body: unknown, about?: { readonly pays?: TenantId; readonly form?: string }) => Promise<StartedCheckout>
 
 export interface Checkout {
   readonly routes: FastifyPluginAsync
   readonly begin: BeginPurchase
 }
 
-export function createCheckout(options: CheckoutOptions & { readonly log: Log }): Checkout {
+interface CheckoutRoutesOptions extends CheckoutOptions {
+  readonly proof: Pick<CheckoutProof, 'cookie'>
+  readonly log: Log
+}
+
+export function createCheckout(options: CheckoutRoutesOptions): Checkout {
   const limit = createCheckoutLimit(() => performance.now())
-  const begin: BeginPurchase = async (address, body, about) => {
+  const begin: BeginPurchase = async (address, body, { pays, form = '' } = {}) => {
     limit.take(address)
     if (isScarce(options.catalog(), body)) limit.takeScarce(address)
-    return startCheckout(options, body, { ...about, client: networkOf(address) })
+    return startCheckout(options, body, { ...(pays !== undefined && { pays }), client: `${networkOf(address)} ${form}` })
   }
   return { begin, routes: createCheckoutRoutes(options, begin) }
 }
@@ -49,11 +55,15 @@ function isScarce(catalog: CatalogView, body: unknown): boolean {
   return plan?.spec.slots !== undefined || plan?.spec.trialDays !== undefined
 }
 
-function createCheckoutRoutes(options: CheckoutOptions & { readonly log: Log }, begin: BeginPurchase): FastifyPluginAsync {
+function createCheckoutRoutes(options: CheckoutRoutesOptions, begin: BeginPurchase): FastifyPluginAsync {
   return async (parent) => {
     await parent.register(async (app) => {
       app.setErrorHandler(createProblemHandler(options.log))
-      app.post('/api/checkout', { bodyLimit: MAX_BODY_BYTES }, (request) => begin(addressOf(request), request.body))
+      app.post('/api/checkout', { bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
+        const { url, plan, session } = await begin(addressOf(request), request.body)
+        void reply.headers({ 'set-cookie': options.proof.cookie(request, session), 'cache-control': 'no-store' })
+        return { url, plan }
+      })
       // Where Stripe sends a buyer who turns back: what was held is free again at once.
       app.get<{ Querystring: Readonly<Record<string, unknown>> }>('/api/checkout/cancel', async ({ query }, reply) => {
         if (typeof query['hold'] === 'string') await cancelHold(options, query['hold']).catch((err: unknown) => options.log.warn({ first: describeStripeError(err) }, 'a session that was turned back from goes on until it ends by itself'))

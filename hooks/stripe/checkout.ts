@@ -28,11 +28,13 @@ export interface StartedCheckout {
   /** The page on which to pay. */
   readonly url: string
   readonly plan: string
+  /** The id of the session, which whoever sees the page knows. */
+  readonly session: string
 }
 
 /**
  * `pays` is a tenant that there is and that is to be paid for: a trial. Whoever asks must have been found to own it. `client` is who
- * asks: equal requests of two are two sessions, since whoever knows a session's id is shown the key that comes of it.
+ * asks: equal requests of two are two sessions, since whoever began one is shown the key that comes of it.
  * @throws HttpProblem where the request is invalid, the plan is sold out, the name is taken, or Stripe can't be asked.
  */
 export async function startCheckout(options: CheckoutOptions, body: unknown, { pays, client = '' }: { readonly pays?: TenantId; readonly client?: string } = {}): Promise<StartedCheckout> {
@@ -45,7 +47,7 @@ export async function startCheckout(options: CheckoutOptions, body: unknown, { p
   try {
     const prices = await findPrices(options, plan, request.interval)
     await endEarlier(options, order)
-    return { url: await openSession(options, order, prices), plan: request.plan }
+    return { ...(await openSession(options, order, prices)), plan: request.plan }
   } catch (error) {
     throw error instanceof Stripe.errors.StripeError ? stripeProblem(error) : error
   }
@@ -85,7 +87,7 @@ function notForSale(code: string, what: string): HttpProblem {
 }
 
 /** What is held for a session that could not be made is free again at once; a crash in between frees it when the session would have ended. */
-async function openSession(options: CheckoutOptions, order: Order, items: readonly Stripe.Checkout.SessionCreateParams.LineItem[]): Promise<string> {
+async function openSession(options: CheckoutOptions, order: Order, items: readonly Stripe.Checkout.SessionCreateParams.LineItem[]): Promise<Pick<StartedCheckout, 'url' | 'session'>> {
   const { hold: { hold, expiresAt }, isNew } = takeHold(options, order)
   try {
     const params = sessionParams(options, order, { items, hold })
@@ -93,7 +95,7 @@ async function openSession(options: CheckoutOptions, order: Order, items: readon
     const { url, id } = await options.stripe.checkout.sessions.create(params, { idempotencyKey })
     if (url === null) throw new Error('Stripe made a Checkout session without an address')
     options.holds.opened(hold, id, expiresAt)
-    return url
+    return { url, session: id }
   } catch (error) {
     // Whoever asked for the same at the same time may have it.
     if (isNew) options.holds.remove(hold)

@@ -1,4 +1,5 @@
 /** As a buyer: from the landing page to a key that stores and fetches, through the real program and a real browser, in the sandbox. */
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -60,13 +61,25 @@ describe.skipIf(!has('chromium'))('in a browser', () => {
     expect(complaints).toEqual([])
   })
 
+  it('somebody else who has the address of the page after paying sees no key there', async () => {
+    const { page } = await visit()
+    await signUp(page, 'phished')
+    const key = await payAndRead(page)
+    const { page: other } = await visit()
+    await other.goto(page.url())
+    await other.getByText('Sign in with the address you paid with to see the key').waitFor()
+    expect(await other.content()).not.toContain(key)
+    await other.getByRole('link', { name: 'Sign in', exact: true }).last().click()
+    await other.waitForURL(/\/auth\/sign-in\?next=/)
+  })
+
   it('the settings for OpenClaw are downloaded with address and key in them', async () => {
     const { page } = await visit()
     await signUp(page, 'clawed')
     const key = await payAndRead(page)
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download the OpenClaw settings' }).click()])
     expect(download.suggestedFilename()).toBe('openclaw-sq-memory.yaml')
-    const text = await (await fetch(download.url())).text()
+    const text = readFileSync(await download.path(), 'utf8')
     expect(text).toContain(`endpoint: ${url}`)
     expect(text).toContain(`api_key: ${key}`)
   })

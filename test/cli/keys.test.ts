@@ -18,7 +18,7 @@ describe('a key that is made', () => {
     const { code, out } = await term.run('key', 'create', 'user001', '--name', 'helper', '--read-only', '--phext', 'notes,plans', '--requests-per-second', '5', '--requests', '1000', '--expires', '7d', '--reason', 'for the helper')
     expect(code).toBe(0)
     expect(out).toMatch(KEY)
-    expect(term.git('log', '-1', '--format=%B')).toMatch(/^tenant: new key "helper" for user001\n\nfor the helper/)
+    expect(term.git('log', '-1', '--format=%B')).toMatch(/^tenant: new key for user001\n\nfor the helper/)
     const { keys } = await term.json<{ keys: Record<string, unknown>[] }>('key', 'list', 'user001')
     expect(keys[1]).toMatchObject({ id: 'k2', name: 'helper', state: 'expiring', access: { readOnly: true, phexts: ['notes', 'plans'], requestsPerSecond: 5, requests: 1000 }, endsAt: '2026-03-08T12:00:00Z', lastUsedAt: null })
     expect(file()).toContain('asked for by telephone')

@@ -61,7 +61,7 @@ it('an agent makes a narrower key that works when it is answered, for all worker
   expect(helper).toMatchObject({ parent: 'k1', access: { phexts: ['notes', 'plans'], requests: 1_000 } })
   expect((await Promise.all(Array.from({ length: 12 }, () => ask('GET', '/api/v2/version?p=notes', helper.key)))).map(({ status }) => status)).toEqual(Array<number>(12).fill(200))
   const git = (...args: string[]) => execFileSync('git', ['-C', path.join(installation.home, 'tenants.git'), ...args], { encoding: 'utf8' })
-  expect(git('log', '-1', '--format=%B')).toBe(`keys: user001: key ${helper.id} "helper" made from k1: phexts notes plans, 1000 requests\n\n- user001: key ${helper.id} "helper" made from k1: phexts notes plans, 1000 requests\n\nBy: key k1 of user001\n\n`)
+  expect(git('log', '-1', '--format=%B')).toBe(`keys: user001: key ${helper.id} made from k1: phexts notes plans, 1000 requests\n\n- user001: key ${helper.id} made from k1: phexts notes plans, 1000 requests\n\nBy: key k1 of user001\n\n`)
   expect(git('log', '-p', '--all')).not.toContain(helper.key)
   expect(installation.log()).not.toContain(helper.key)
 

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { CatalogView } from '../../core/catalog-view.ts'
 import type { Product } from '../../core/specs.ts'
 import type { Assets } from '../assets.ts'
+import type { Html } from '../html.ts'
 import { layout, type Brand, type Page, type Shell } from './layout.ts'
 
 export interface Pages {
@@ -11,6 +12,8 @@ export interface Pages {
   /** The site of a product, as seen from this request's host; without a product the seller's own. */
   brand(request: FastifyRequest, product?: Product): Brand
   send(reply: FastifyReply, page: Page, options?: SendOptions): FastifyReply
+  /** A part of a page that the page asks for: kept as little, and as closed where it is opened by itself. */
+  sendPart(reply: FastifyReply, part: Html, options?: Pick<SendOptions, 'secret'>): FastifyReply
 }
 
 export interface SendOptions {
@@ -59,8 +62,8 @@ export function createPages({ assets, catalog, publicUrl, checkoutOrigins, sandb
     }
   }
 
-  function send(reply: FastifyReply, page: Page, { status = 200, secret = false }: SendOptions = {}): FastifyReply {
-    void reply.code(status).headers({
+  function setHeaders(reply: FastifyReply, { secret, personal }: { readonly secret: boolean; readonly personal: boolean }): void {
+    void reply.headers({
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': policy,
       'x-content-type-options': 'nosniff',
@@ -68,13 +71,22 @@ export function createPages({ assets, catalog, publicUrl, checkoutOrigins, sandb
       'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
       'cross-origin-opener-policy': 'same-origin',
       // The numbers on a page are as old as the page.
-      'cache-control': secret || page.personal === true ? 'no-store' : 'no-cache',
+      'cache-control': secret || personal ? 'no-store' : 'no-cache',
     })
     if (publicUrl().startsWith('https:')) void reply.header('strict-transport-security', `max-age=${YEAR_S}`)
-    return reply.send(layout(page, shell()))
   }
 
-  return { front, brand, send }
+  function send(reply: FastifyReply, page: Page, { status = 200, secret = false }: SendOptions = {}): FastifyReply {
+    setHeaders(reply, { secret, personal: page.personal === true })
+    return reply.code(status).send(layout(page, shell()))
+  }
+
+  function sendPart(reply: FastifyReply, part: Html, { secret = false }: Pick<SendOptions, 'secret'> = {}): FastifyReply {
+    setHeaders(reply, { secret, personal: true })
+    return reply.send(part.text)
+  }
+
+  return { front, brand, send, sendPart }
 }
 
 /** Products with pages, by name. */

@@ -1,11 +1,13 @@
 /** The page on which one signs up: a form that leads to the payment page. What is wrong stands beside its field, and what was typed stays. */
+import { randomUUID } from 'node:crypto'
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { CatalogView } from '../../core/catalog-view.ts'
 import { leadingOffer, offerFor, offersOf, type Offer } from '../../core/offers.ts'
 import { isUsername } from '../../core/purchase.ts'
 import type { BillingInterval, Product } from '../../core/specs.ts'
-import { addressOf } from '../client-network.ts'
+import type { CheckoutProof } from '../checkout-proof.ts'
+import { addressOf, networkOf } from '../client-network.ts'
 import { html, NOTHING, type Html } from '../html.ts'
 import { HttpProblem } from '../http-problem.ts'
 import { badge, button, field, notice, simplePage } from './components.ts'
@@ -19,8 +21,11 @@ import { money, monthsSaved, PER, planLines, priceWords } from './words.ts'
 export interface SignupOptions {
   readonly pages: Pages
   readonly catalog: () => CatalogView
-  /** Starts the purchase for a client; answers where to pay. @throws HttpProblem */
-  readonly begin: (address: string, body: unknown) => Promise<{ readonly url: string }>
+  /** Starts the purchase for a client; answers where to pay. Equal requests of one form are one purchase. @throws HttpProblem */
+  readonly begin: (address: string, body: unknown, about: { readonly form: string }) => Promise<{ readonly url: string; readonly session: string }>
+  readonly proof: Pick<CheckoutProof, 'cookie'>
+  /** How often a network may ask whether a name is free. @throws HttpProblem */
+  readonly takeLook: (network: string) => void
   /** Origins to which a form's answer may lead, as the pages' policy says. */
   readonly checkoutOrigins: readonly string[]
 }
@@ -49,8 +54,9 @@ export function createSignupRoutes(options: SignupOptions): FastifyPluginAsync {
       app.get<ByName>('/products/:name/signup', (request, reply) => showForm(options, request, reply, productNamed(catalog(), request.params.name)))
       app.post<ByName>('/products/:name/signup', (request, reply) => submit(options, request, reply, productNamed(catalog(), request.params.name)))
       app.get<ByName>('/products/:name/username', (request, reply) => {
+        options.takeLook(networkOf(addressOf(request)))
         const product = productNamed(catalog(), request.params.name)
-        return reply.type('text/html; charset=utf-8').header('cache-control', 'no-store').send(usernameAnswer(catalog(), product, textOf(request.query, 'username')).text)
+        return pages.sendPart(reply, usernameAnswer(catalog(), product, textOf(request.query, 'username')))
       })
     })
   }
@@ -77,7 +83,8 @@ function showForm(options: SignupOptions, request: FastifyRequest, reply: Fastif
 async function submit(options: SignupOptions, request: FastifyRequest, reply: FastifyReply, product: Product): Promise<FastifyReply> {
   const values = valuesOf(request.body)
   try {
-    const { url } = await options.begin(addressOf(request), values)
+    const { url, session } = await options.begin(addressOf(request), values, { form: textOf(request.body, 'form') })
+    void reply.header('set-cookie', options.proof.cookie(request, session))
     return goAndPay(options, request, reply, product, url)
   } catch (error) {
     if (!(error instanceof HttpProblem)) throw error
@@ -130,7 +137,7 @@ ${(follows !== undefined || soldOut !== undefined) && notice('warn', 'All founde
 function formHtml({ metadata }: Product, brand: Brand, { plan }: Offer, { values, errors }: Form): Html {
   const check = html` hx-get="/products/${metadata.name}/username" hx-trigger="input changed delay:250ms" hx-target="#username-check" hx-sync="this:replace"`
   return html`<form class="form card" method="post" action="${brand.base}/signup">
-<input type="hidden" name="plan" value="${plan.metadata.name}">
+<input type="hidden" name="plan" value="${plan.metadata.name}"><input type="hidden" name="form" value="${randomUUID()}">
 ${field({ name: 'email', label: 'E-mail address', type: 'email', value: values.email, error: errors['email'], autocomplete: 'email', maxLength: 254, hint: 'For your receipt, and to sign in. Nothing else is sent there.' })}
 ${field({ name: 'username', label: 'Name', value: values.username, error: errors['username'], autocomplete: 'username', maxLength: 32, hint: NAME_HINT, attributes: check, after: html`<div id="username-check" role="status"></div>` })}
 ${intervals(plan.spec.prices, monthsSaved(plan), values.interval, errors['interval'])}

@@ -6,6 +6,8 @@ import { beforeAll, afterAll, describe, expect, it } from 'vitest'
 import { createCheckoutHolds } from '../../../controller/store/checkout-holds.ts'
 import { openStore } from '../../../controller/store/db.ts'
 import type { Plan, Tenant, TenantId } from '../../../controller/core/specs.ts'
+import { createKeyring, newMasterKey, parseMasterKey } from '../../../controller/keyring.ts'
+import { createCheckoutProof } from '../../../controller/web/checkout-proof.ts'
 import type { HttpProblem } from '../../../controller/web/http-problem.ts'
 import { createCheckout, foundingProgress } from '../../../hooks/stripe/checkout-routes.ts'
 import { startCheckout } from '../../../hooks/stripe/checkout.ts'
@@ -44,12 +46,14 @@ async function openSite({ plans = [FOUNDER, STANDARD, FREE], priced = plans, ten
   closing.push(() => app.close())
   const held = openHolds()
   const options = { stripe, catalog: () => catalogOf({ plans }, tenants), ...held, publicUrl: 'http://localhost:8080', installation: 'inst-1', now: () => clock.now }
-  await app.register(createCheckout({ ...options, log: createLogDouble() }).routes)
+  const proof = createCheckoutProof({ keyring: createKeyring(parseMasterKey(newMasterKey())), publicUrl: () => options.publicUrl })
+  const { routes, begin } = createCheckout({ ...options, proof, log: createLogDouble() })
+  await app.register(routes)
   const post = (body: unknown) => {
     const payload = typeof body === 'string' ? body : JSON.stringify(body)
     return app.inject({ method: 'POST', url: '/api/checkout', headers: { 'content-type': 'application/json' }, payload })
   }
-  return { double, stripe, app, clock, options, post, holds: held.holds, tenants }
+  return { double, stripe, app, begin, proof, clock, options, post, holds: held.holds, tenants }
 }
 
 describe('starting a checkout', () => {
@@ -85,6 +89,22 @@ describe('starting a checkout', () => {
     expect(paid.payment_status).toBe('no_payment_required')
   })
 
+  it('leaves with who began it the proof of that, for this session alone', async () => {
+    const { post, proof } = await openSite()
+    const answer = await post(ORDER)
+    const session = answer.json<{ url: string }>().url.split('/').at(-1)!
+    const headers = { cookie: String(answer.headers['set-cookie']).split(';')[0]! }
+    expect(answer.cookies).toMatchObject([{ name: 'checkout', httpOnly: true, sameSite: 'Lax', path: '/', maxAge: 129_600 }])
+    expect([proof.isGiven({ headers }, session), proof.isGiven({ headers }, 'cs_test_somebodyelse'), proof.isGiven({ headers: {} }, session)]).toEqual([true, false, false])
+  })
+
+  it('of two forms from one network is two sessions, of one form one', async () => {
+    const { begin } = await openSite()
+    const urls = await Promise.all(['a', 'a', 'b'].map(async (form) => (await begin('192.0.2.7', ORDER, { form })).session))
+    expect(urls[1]).toBe(urls[0])
+    expect(urls[2]).not.toBe(urls[0])
+  })
+
   it('twice within five minutes is one session, later another one', async () => {
     const { post, clock } = await openSite()
     clock.now = new Date(Math.ceil(Date.now() / 300_000) * 300_000 - 240_000)
@@ -96,7 +116,7 @@ describe('starting a checkout', () => {
     expect((await post(ORDER)).json()['url']).not.toBe(first)
   })
 
-  it('of two clients who ask for the same is two sessions: whoever knows one is shown the key that comes of it', async () => {
+  it('of two clients who ask for the same is two sessions: whoever began one is shown the key that comes of it', async () => {
     const { app, stripe } = await openSite()
     const ask = async (address: string): Promise<string> => (await app.inject({ method: 'POST', url: '/api/checkout', headers: { 'x-forwarded-for': address }, payload: ORDER })).json<{ url: string }>().url
     const [first, guessed] = [await ask('192.0.2.7'), await ask('198.51.100.9')]

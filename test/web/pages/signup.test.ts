@@ -1,6 +1,7 @@
 /** Signing up: what leads to the payment page, what is refused and where that stands, and what is said when places are gone. */
 import fastify from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { createAccountLimits } from '../../../controller/accounts/limits.ts'
 import { HttpProblem, type ProblemDetails } from '../../../controller/web/http-problem.ts'
 import { createSignupRoutes } from '../../../controller/web/pages/signup.ts'
 import { SITE, testPages } from '../../support/pages.ts'
@@ -19,16 +20,19 @@ function site(answer: (body: unknown) => { url: string }, slots = 500) {
     plan('free', { title: 'SQ Cloud Free', prices: {} }),
     tenant('user001', { plan: 'founder', owner: { email: 'ada@example.com', username: 'ada' } }),
   ])
-  const asked: { address: string; body: unknown }[] = []
+  const asked: { address: string; body: unknown; form: string }[] = []
+  const limits = createAccountLimits(() => 0)
   const app = fastify()
   void app.register(createSignupRoutes({
     pages,
     catalog: () => catalog,
     checkoutOrigins: ['https://checkout.stripe.com'],
-    begin: async (address, body) => {
-      asked.push({ address, body })
-      return answer(body)
+    begin: async (address, body, { form }) => {
+      asked.push({ address, body, form })
+      return { ...answer(body), session: 'cs_test_1' }
     },
+    proof: { cookie: (_request, session) => `checkout=${session}` },
+    takeLook: limits.takeLook,
   }))
   onTestFinished(() => app.close())
   const send = (fields: Record<string, string>) => app.inject({ method: 'POST', url: '/signup', headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-forwarded-for': '192.0.2.7' }, payload: new URLSearchParams(fields).toString() })
@@ -43,15 +47,16 @@ const FIELDS = { plan: 'founder', interval: 'year', email: 'grace@example.com', 
 describe('the form', () => {
   test('leads to the payment page, asking for its client, with what was typed', async () => {
     const { send, asked } = site(() => ({ url: PAY }))
-    const answer = await send(FIELDS)
-    expect([answer.statusCode, answer.headers['location']]).toEqual([303, PAY])
-    expect(asked).toEqual([{ address: '192.0.2.7', body: FIELDS }])
+    const answer = await send({ ...FIELDS, form: 'f1' })
+    expect([answer.statusCode, answer.headers['location'], answer.headers['set-cookie']]).toEqual([303, PAY, 'checkout=cs_test_1'])
+    expect(asked).toEqual([{ address: '192.0.2.7', body: FIELDS, form: 'f1' }])
   })
 
   test('leads by a page where the policy forbids to redirect: a payment page of another domain', async () => {
     const answer = await site(() => ({ url: 'https://pay.example.com/cs_1' })).send(FIELDS)
     expect(answer.statusCode).toBe(200)
     expect(answer.body).toContain('href="https://pay.example.com/cs_1"')
+    expect(answer.headers['set-cookie']).toBe('checkout=cs_test_1')
   })
 
   test.each([

@@ -3,6 +3,8 @@ import fastify from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Tenant, TenantId } from '../../../controller/core/specs.ts'
 import { createProblemHandler } from '../../../controller/web/http-problem.ts'
+import { createKeyring } from '../../../controller/keyring.ts'
+import { createCheckoutProof } from '../../../controller/web/checkout-proof.ts'
 import { createWelcomeRoutes } from '../../../controller/web/pages/welcome.ts'
 import type { PurchaseProgress } from '../../../controller/store/purchase-progress.ts'
 import { SITE, testPages } from '../../support/pages.ts'
@@ -10,8 +12,9 @@ import { keySpec, NOW, plan, platform, sharedProduct, tenant } from '../../suppo
 
 const SESSION = 'cs_test_a1B2c3D4e5F6'
 const KEY = 'pmb-v1-0123456789abcdef0123456789abcdef01234567'
+const PROOF = createCheckoutProof({ keyring: createKeyring([{ version: 1, hex: '5a'.repeat(32) }]), publicUrl: () => 'https://sq.example' })
 
-function site({ progress = { open: undefined, tenant: undefined }, spec = {}, ready = false, now = NOW }: { progress?: PurchaseProgress; spec?: Partial<Tenant['spec']>; ready?: boolean; now?: string } = {}) {
+function site({ progress = { open: undefined, tenant: undefined }, spec = {}, ready = false, now = NOW, owns = false }: { progress?: PurchaseProgress; spec?: Partial<Tenant['spec']>; ready?: boolean; now?: string; owns?: boolean } = {}) {
   const { pages, catalog } = testPages([
     platform(),
     sharedProduct({ title: 'SQ Cloud', site: SITE, api: { path: '/api/v2/' } }),
@@ -21,11 +24,14 @@ function site({ progress = { open: undefined, tenant: undefined }, spec = {}, re
   const app = fastify()
   app.setErrorHandler(createProblemHandler({ error: () => undefined }))
   const times = { paidAt: '2026-03-01T12:00:00.000Z', committedAt: '2026-03-01T12:00:00.300Z', readyAt: '2026-03-01T12:00:00.500Z' }
-  void app.register(createWelcomeRoutes({ pages, catalog: () => catalog, progress: { of: () => progress, times: () => times }, isReady: () => ready, keyOf: () => KEY, publicUrl: () => 'https://sq.example', now: () => new Date(now) }))
+  void app.register(createWelcomeRoutes({ pages, catalog: () => catalog, progress: { of: () => progress, times: () => times }, isReady: () => ready, keyOf: () => KEY, proof: PROOF, isOwner: (_request, { metadata }) => owns && metadata.name === 'user007', publicUrl: () => 'https://sq.example', now: () => new Date(now) }))
   onTestFinished(() => app.close())
   return app
 }
 
+/** As the browser sends it that began the session. */
+const cookieOf = (session: string): string => PROOF.cookie({ headers: {} }, session).split(';')[0]!
+const BEGAN = { cookie: cookieOf(SESSION) }
 const served: PurchaseProgress = { open: undefined, tenant: 'user007' as TenantId }
 
 describe('what a buyer sees', () => {
@@ -37,7 +43,7 @@ describe('what a buyer sees', () => {
     ['running', { progress: served, ready: true }, 'Your instance is running', false],
   ] as const)('%s', async (_name, state, words, goesOn) => {
     const session = 'progress' in state && state.progress === served ? SESSION : 'cs_test_somebodyelse'
-    const { body, headers, statusCode } = await site(state).inject(`/welcome?session=${session}`)
+    const { body, headers, statusCode } = await site(state).inject({ url: `/welcome?session=${session}`, headers: { cookie: cookieOf(session) } })
     expect(statusCode).toBe(200)
     expect(body).toContain(words)
     expect(body.includes('http-equiv="refresh"')).toBe(goesOn)
@@ -49,6 +55,7 @@ describe('what a buyer sees', () => {
   test('what is asked for again is the part alone, kept nowhere', async () => {
     const { body, headers } = await site({ progress: served, ready: true }).inject(`/welcome/progress?session=${SESSION}&looks=3`)
     expect(body).not.toContain('<html')
+    expect(headers).toMatchObject({ 'content-security-policy': expect.stringContaining("default-src 'none'") as string, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
     expect(body).toContain('0.5 s after the payment')
     expect(headers['cache-control']).toBe('no-store')
   })
@@ -70,8 +77,8 @@ describe('the key is not shown', () => {
     ['when it was revoked', { spec: { keys: [keySpec('k1', { createdAt: NOW, revokedAt: NOW })] } }],
   ] as const)('%s', async (_name, state) => {
     const app = site({ progress: served, ready: true, ...(state as object) })
-    expect((await app.inject(`/welcome?session=${SESSION}`)).body).not.toContain(KEY)
-    expect((await app.inject(`/welcome/openclaw?session=${SESSION}`)).statusCode).toBe(404)
+    expect((await app.inject({ url: `/welcome?session=${SESSION}`, headers: BEGAN })).body).not.toContain(KEY)
+    expect((await app.inject({ url: `/welcome/openclaw?session=${SESSION}`, headers: BEGAN })).statusCode).toBe(404)
   })
 
   test.each(['', 'cs_', 'cs_short', 'sub_0123456789', 'cs_test_<script>', `cs_${'x'.repeat(300)}`])('for what is no session: %s', async (session) => {
@@ -82,8 +89,36 @@ describe('the key is not shown', () => {
   })
 })
 
+describe('whoever has the session alone', () => {
+  test.each([
+    ['without a cookie', {}],
+    ['with the proof of another checkout', { cookie: cookieOf('cs_test_another0') }],
+    ['with something made up', { cookie: `__Host-checkout=${'0'.repeat(64)}.x` }],
+  ])('sees that it runs, and no key: %s', async (_name, headers) => {
+    const app = site({ progress: served, ready: true })
+    for (const url of [`/welcome?session=${SESSION}`, `/welcome/progress?session=${SESSION}`]) {
+      const { body } = await app.inject({ url, headers })
+      expect(body).toContain('Sign in with the address you paid with to see the key')
+      expect(body).toContain('href="/auth/sign-in?next=/dashboard"')
+      expect(body).toContain('rotate it before you store anything')
+      expect(body).not.toMatch(/pmb-v1|openclaw|user007/)
+    }
+    expect((await app.inject({ url: `/welcome/openclaw?session=${SESSION}`, headers })).statusCode).toBe(404)
+  })
+
+  test('sees it as the signed-in owner, and as who began several checkouts', async () => {
+    const owner = site({ progress: served, ready: true, owns: true })
+    expect((await owner.inject(`/welcome?session=${SESSION}`)).body).toContain(KEY)
+    expect((await owner.inject(`/welcome/openclaw?session=${SESSION}`)).statusCode).toBe(200)
+    const later = PROOF.cookie({ headers: BEGAN }, 'cs_test_another0')
+    expect(later).toMatch(/^__Host-checkout=.*; Max-Age=129600; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
+    const { body } = await site({ progress: served, ready: true }).inject({ url: `/welcome?session=${SESSION}`, headers: { cookie: later.split(';')[0]! } })
+    expect(body).toContain(KEY)
+  })
+})
+
 test('the settings for OpenClaw are a file with address, key and a name', async () => {
-  const { body, headers } = await site({ progress: served, ready: true }).inject(`/welcome/openclaw?session=${SESSION}`)
+  const { body, headers } = await site({ progress: served, ready: true }).inject({ url: `/welcome/openclaw?session=${SESSION}`, headers: BEGAN })
   expect(body).toBe(`skills:\n  sq-memory:\n    enabled: true\n    endpoint: https://sq.example\n    api_key: ${KEY}\n    namespace: user007\n`)
   expect(headers).toMatchObject({ 'content-disposition': 'attachment; filename="openclaw-sq-memory.yaml"', 'cache-control': 'no-store' })
 })
