@@ -68,26 +68,55 @@ export interface SpecEdit {
  * its own characters and nothing else. Throws where the text is not YAML: only good files are edited.
  */
 export function editSpec(text: string, edits: readonly SpecEdit[]): string {
-  return edits.reduce((before, edit) => editOne(before, edit), text)
+  return areApart(edits) ? editTogether(text, edits) : edits.reduce((before, edit) => editTogether(before, [edit]), text)
 }
 
-function editOne(text: string, { path, value }: SpecEdit): string {
+/** Whether none of them can move or hold what another is about: then their order does not matter, and the file is read once for all. */
+function areApart(edits: readonly SpecEdit[]): boolean {
+  const isWithin = (a: SpecEdit['path'], b: SpecEdit['path']): boolean => b.every((step, depth) => a[depth] === step)
+  return edits.every(({ path }, index) => path.every((step) => typeof step === 'string') && edits.every((other, at) => at === index || !isWithin(path, other.path)))
+}
+
+function editTogether(text: string, edits: readonly SpecEdit[]): string {
+  const document = read(text)
+  const words: Splice[] = []
+  const rest = edits.filter((edit) => {
+    const splice = spliceOf(document, text, edit)
+    if (splice !== undefined) words.push(splice)
+    return splice === undefined && (edit.value !== undefined || document.getIn(edit.path, true) !== undefined)
+  })
+  const spliced = words.sort((a, b) => b.from - a.from).reduce((before, { from, to, word: written }) => before.slice(0, from) + written + before.slice(to), text)
+  if (rest.length === 0) return spliced
+  const changed = words.length === 0 ? document : read(spliced)
+  for (const { path, value } of rest) {
+    if (value === undefined) changed.deleteIn(path)
+    else {
+      makeRoom(changed, path)
+      changed.setIn(path, changed.createNode(value, { aliasDuplicateObjects: false }))
+    }
+  }
+  return render(changed, spliced)
+}
+
+function read(text: string): Document {
   const document = parseDocument(text, { ...OPTIONS, logLevel: 'error' })
   const fault = document.errors[0]
   if (fault !== undefined) throw new Error(`The file to change is not valid YAML: ${fault.message}`)
+  return document
+}
+
+interface Splice {
+  readonly from: number
+  readonly to: number
+  readonly word: string
+}
+
+/** Where a word takes the place of another on one line. */
+function spliceOf(document: Document, text: string, { path, value }: SpecEdit): Splice | undefined {
   const node = document.getIn(path, true)
-  if (value === undefined) {
-    if (node === undefined) return text
-    document.deleteIn(path)
-    return render(document, text)
-  }
   const range = isScalar(node) && node.source !== undefined && node.source !== '' ? (node as unknown as ParsedNode).range : undefined
-  if (range && isWord(value) && !text.slice(range[0], range[1]).includes('\n')) {
-    return text.slice(0, range[0]) + word(value, text, range[0]) + text.slice(range[1])
-  }
-  makeRoom(document, path)
-  document.setIn(path, document.createNode(value, { aliasDuplicateObjects: false }))
-  return render(document, text)
+  if (!range || !isWord(value) || text.slice(range[0], range[1]).includes('\n')) return undefined
+  return { from: range[0], to: range[1], word: word(value, text, range[0]) }
 }
 
 function isWord(value: unknown): value is string | number | boolean {
@@ -122,7 +151,7 @@ function render(document: Document, before: string): string {
     flowCollectionPadding: !/[[{](?=[^\s\]}])/.test(before.replace(/(^|\s)#.*$/gm, '')),
   })
   const restored = restoreSpacing(rendered, before)
-  return valueOf(restored) === valueOf(rendered) ? restored : rendered
+  return restored === rendered || valueOf(restored) === valueOf(rendered) ? restored : rendered
 }
 
 /** The writer puts one space where a person lined things up: lines that differ in nothing else are taken from `before`. */

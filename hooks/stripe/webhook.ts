@@ -2,7 +2,7 @@
  * Receives Stripe's webhooks: size, signature on the raw bytes, then into the inbox, and only then a 2xx. Decides nothing and
  * asks nobody, so that the answer is fast. Never logs a body or a header.
  */
-import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type Stripe from 'stripe'
 import type { Inbox } from '../../controller/store/inbox.ts'
 import { parseEvent, workOf, type StripeEventHead } from './event.ts'
@@ -43,7 +43,7 @@ export function createStripeWebhook(options: StripeWebhookOptions): FastifyPlugi
         options.count(statusOf(error) < 500 ? 'refused' : 'failed')
         await answer(error, request, reply)
       })
-      for (const path of PATHS) app.post(path, { bodyLimit: MAX_BODY_BYTES }, (request) => receive(options, request))
+      for (const path of PATHS) app.post(path, { bodyLimit: MAX_BODY_BYTES }, (request) => receiveEvent(options, Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0), request.headers['stripe-signature']))
     })
   }
 }
@@ -53,10 +53,10 @@ function takeRawBodies(app: FastifyInstance): void {
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES }, (_request, body, done) => done(null, body))
 }
 
-async function receive(options: StripeWebhookOptions, request: FastifyRequest): Promise<{ received: true; duplicate?: true }> {
+/** What the endpoint does with the bytes of a body and its `stripe-signature`. Throws an HttpProblem. */
+export async function receiveEvent(options: StripeWebhookOptions, raw: Buffer, signature: string | string[] | undefined): Promise<{ received: true; duplicate?: true }> {
   const receivedAt = options.now()
-  const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-  verify(options, raw, request.headers['stripe-signature'], receivedAt)
+  verify(options, raw, signature, receivedAt)
   const body = raw.toString('utf8')
   const event = readEvent(body)
   const isWork = workOf(event.type) !== undefined && event.object !== null

@@ -5,6 +5,7 @@
 import type { Tenant } from '../../controller/core/specs.ts'
 import { METADATA } from '../../hooks/stripe/metadata.ts'
 import type { Subscription } from '../../sandbox/objects/subscription.ts'
+import { mailFaults } from './mail-agreement.ts'
 import { INSTALLATION } from './program.ts'
 import type { World } from './world.ts'
 
@@ -36,6 +37,8 @@ export function disagreements(world: World): string[] {
     ...twice(tenants.map(({ spec }) => spec.billing?.checkout)).map((checkout) => `${checkout} has more than one tenant`),
     ...twice(tenants.map(({ spec }) => spec.owner.username)).map((name) => `more than one tenant is called ${name}`),
     ...keyFaults(world),
+    ...priceFaults(world),
+    ...mailFaults(world),
     ...tenants.filter(({ spec }) => !paid.some(({ session }) => session.id === spec.billing?.checkout)).map(({ metadata }) => `nobody paid for ${metadata.name}`),
   ]
 }
@@ -100,6 +103,16 @@ function keyFaults({ repository }: World): string[] {
   }
   const faults = repository.tenants().flatMap(({ metadata, spec }) => (spec.keys.length === 1 && [...first.values()].includes(spec.keys[0]!.nonce!) ? [] : [`${metadata.name} has another key than it was given`]))
   return [...faults, ...twice(repository.tenants().map(({ spec }) => spec.keys[0]?.nonce)).map(() => 'two tenants have the same key')]
+}
+
+/** Whatever a plan costs by now: who subscribed pays what was agreed then. That files say what is paid is looked at above. */
+function priceFaults({ agreed, double }: World): string[] {
+  return [...agreed].flatMap(([id, amount]) => {
+    const { items, status } = double.subscription(id)
+    const paid = items.data[0]!.price.unit_amount
+    if (paid !== amount) return [`${id} agreed to ${amount}, and is ${status} for ${paid}`]
+    return []
+  })
 }
 
 function twice(values: readonly (string | undefined)[]): string[] {

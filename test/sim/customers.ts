@@ -31,13 +31,20 @@ async function buy(world: World, customer: Customer, attempt = 0): Promise<void>
   const { chance } = customer
   const plan = attempt > 1 ? 'sq-standard' : chance.pick(PLANS)
   const username = attempt === 0 ? customer.username : `${customer.username}-${customer.id}`
-  const session = await begin(world, { plan, interval: chance.pick(['month', 'month', 'year']), email: customer.email, username })
+  const interval = chance.pick(['month', 'month', 'year'] as const)
+  const amount = priceOf(world, plan, interval)
+  const session = await begin(world, { plan, interval, email: customer.email, username })
   if (session === undefined) {
     if (attempt < 4) world.agenda.in((1 + chance.below(20)) * MINUTE_MS, () => buy(world, customer, attempt + 1))
     return
   }
   if (chance.is(0.1)) return
-  world.agenda.in(chance.below(40) * MINUTE_MS, () => pay(world, customer, session))
+  world.agenda.in(chance.below(40) * MINUTE_MS, () => pay(world, customer, { session, amount }))
+}
+
+/** As the plan's file says it now. */
+function priceOf({ repository }: World, plan: string, interval: 'month' | 'year'): number {
+  return repository.catalog.plan(plan)!.spec.prices[interval]!.amount
 }
 
 async function begin(world: World, order: object): Promise<string | undefined> {
@@ -49,11 +56,12 @@ async function begin(world: World, order: object): Promise<string | undefined> {
   }
 }
 
-function pay(world: World, customer: Customer, session: string): void {
+function pay(world: World, customer: Customer, { session, amount }: { readonly session: string; readonly amount: number }): void {
   const { double, agenda } = world
   if (double.session(session).status !== 'open') return
   const later = customer.chance.is(0.15)
   const { subscription } = double.pay(session, later ? 'later' : 'card', { percentOff: customer.chance.is(0.2) ? 50 : 0, withCard: customer.chance.is(0.5) })
+  world.agreed.set(subscription!, amount)
   if (double.subscription(subscription!).status === 'incomplete') {
     const outcome = customer.chance.is(0.7) ? 'succeeded' : 'failed'
     agenda.in((1 + customer.chance.below(10)) * DAY_MS, () => double.settle(session, outcome))
@@ -67,6 +75,7 @@ type Act = (world: World, customer: Customer, subscription: Subscription) => voi
 
 const ACTS: readonly Act[] = [
   ({ double }, _customer, { customer }) => double.failCard(customer),
+  ({ double }, _customer, { customer }) => double.failCard(customer),
   ({ double }, _customer, { id, customer }) => {
     double.fixCard(customer)
     if (typeof double.state.get('cycle', id)?.invoice === 'string') double.payOpenInvoice(id)
@@ -74,7 +83,11 @@ const ACTS: readonly Act[] = [
   ({ double }, _customer, { id }) => double.cancel(id, 'period-end'),
   ({ double }, _customer, { id, cancel_at: at }) => at !== null && double.undoCancel(id),
   ({ double }, _customer, { id }) => double.cancel(id),
-  ({ double }, { chance }, { id }) => double.changePlan(id, chance.pick(['sq-standard_month', 'sq-standard_year', 'sq-founder_month', 'sq-trial_month']), 1),
+  (world, { chance }, { id }) => {
+    const [plan, interval] = chance.pick([['sq-standard', 'month'], ['sq-standard', 'year'], ['sq-founder', 'month'], ['sq-trial', 'month']] as const)
+    world.double.changePlan(id, `${plan}_${interval}`, 1)
+    world.agreed.set(id, priceOf(world, plan, interval))
+  },
   ({ double }, { chance }, { id }) => void (double.state.all('charge').some(({ customer }) => customer === double.subscription(id).customer) && (chance.is(0.5) ? double.dispute(id) : refundSome(double, id))),
   ({ double }, { chance }, { id }) => double.pauseCollection(id, chance.is(0.5) ? 'void' : null),
   ({ double }, _customer, { id, status }) => {

@@ -33,8 +33,9 @@ export interface Faults {
   api(handle: (request: ApiRequest) => ApiAnswer): (request: ApiRequest) => Promise<ApiAnswer>
   push(): PushFault
   dies(): boolean
-  /** From now on nothing goes wrong. */
+  /** From now on nothing goes wrong, until it may again. */
   stop(): void
+  goOn(): void
 }
 
 export function createFaults(chance: Chance, given: FaultRates): Faults {
@@ -64,5 +65,6 @@ export function createFaults(chance: Chance, given: FaultRates): Faults {
     },
     dies: () => rates.killed > 0 && onLife.is(rates.killed),
     stop: () => void (rates = CALM),
+    goOn: () => void (rates = given),
   }
 }

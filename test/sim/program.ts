@@ -1,5 +1,4 @@
 /** The selling side of the program on a simulated machine: the real receiver, inbox, batches and checkout. It can die at any step, and starts again from the store and the repository. */
-import Fastify, { type FastifyInstance } from 'fastify'
 import Stripe from 'stripe'
 import { stringifyTenant } from '../../controller/specs/write.ts'
 import { createBillingDifferences, type BillingDifferences } from '../../controller/store/billing-differences.ts'
@@ -12,11 +11,13 @@ import { startCheckout } from '../../hooks/stripe/checkout.ts'
 import { createStripeClient } from '../../hooks/stripe/client.ts'
 import { compareOnce, type CompareOptions } from '../../hooks/stripe/compare.ts'
 import { workOnPurchases, type PurchaseBatchOptions } from '../../hooks/stripe/purchase-batch.ts'
-import { createStripeWebhook } from '../../hooks/stripe/webhook.ts'
+import { receiveEvent } from '../../hooks/stripe/webhook.ts'
+import { HttpProblem, statusOf } from '../../controller/web/http-problem.ts'
 import { createHttpClient } from '../../sandbox/in-process.ts'
 import type { ApiAnswer, ApiRequest } from '../../sandbox/api.ts'
 import type { SignedMessage } from '../../sandbox/outgoing.ts'
 import type { Chance } from './chance.ts'
+import { mail } from './mail.ts'
 import { createLife, Killed, type Life } from './mortal.ts'
 import type { SimRepository } from './repository.ts'
 
@@ -42,6 +43,8 @@ export interface Program {
   checkout(body: object): Promise<string>
   /** One pass over what is due. */
   work(): Promise<void>
+  /** Writes to everybody who is to have mail. */
+  mail(): Promise<void>
   /** One comparison of Stripe with the repository. */
   compare(): Promise<void>
 }
@@ -67,7 +70,8 @@ export function startProgram(machine: Machine): Program {
     get dead() {
       return life.dead
     },
-    receive: (message) => receive(inbox, now, chance, message),
+    receive: (message) => receive(inbox, machine, message),
+    mail: () => mail(machine, life),
     async checkout(body) {
       const { url } = await startCheckout(checkout, body)
       return url.slice(url.lastIndexOf('/') + 1)
@@ -122,33 +126,16 @@ function batchOptions({ db, repository, now, chance }: Machine, life: Life, { in
 
 const { webhooks } = new Stripe(SECRET_KEY)
 
-/** The one receiver of all runs, since making one takes longer than a run's whole day: it holds nothing, and asks who stands behind it. */
-let receiver: FastifyInstance | undefined
-let behind: { readonly inbox: Inbox; readonly now: () => Date; readonly chance: Chance } | undefined
-
-async function receive(inbox: Inbox, now: () => Date, chance: Chance, { headers, body }: SignedMessage): Promise<number> {
-  behind = { inbox, now, chance }
-  receiver ??= await createReceiver()
-  const answer = await receiver.inject({ method: 'POST', url: '/api/stripe/webhook', headers, payload: body })
-  return answer.statusCode
-}
-
-async function createReceiver(): Promise<FastifyInstance> {
-  const app = Fastify()
+/** What the endpoint does, without HTTP: test/hooks/stripe/webhook.test.ts has that. */
+async function receive(inbox: Inbox, { now, chance }: Machine, { headers, body }: SignedMessage): Promise<number> {
   const quiet = () => undefined
-  await app.register(
-    createStripeWebhook({
-      inbox: { put: (event) => behind!.inbox.put(event) },
-      webhooks,
-      secret: WEBHOOK_SECRET,
-      now: () => behind!.now(),
-      newTrace: () => behind!.chance.hex(32),
-      poke: quiet,
-      log: { info: quiet, warn: quiet, error: quiet },
-      count: quiet,
-    }),
-  )
-  return app
+  const options = { inbox, webhooks, secret: WEBHOOK_SECRET, now, newTrace: () => chance.hex(32), poke: quiet, log: { info: quiet, warn: quiet, error: quiet }, count: quiet }
+  try {
+    await receiveEvent(options, Buffer.from(body), headers['stripe-signature'])
+    return 200
+  } catch (error) {
+    return error instanceof HttpProblem ? statusOf(error) : 500
+  }
 }
 
 /** Whether an error is the process's end, which is no answer to anybody. */

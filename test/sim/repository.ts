@@ -4,7 +4,8 @@ import { createCatalog, type Catalog } from '../../controller/core/catalog.ts'
 import { API_VERSION, type AnySpec, type BlobId, type CommitId, type Plan, type Platform, type Product, type Tenant } from '../../controller/core/specs.ts'
 import type { CommitRequest } from '../../controller/git/port.ts'
 import type { Finding } from '../../controller/core/problem.ts'
-import { createSpecParser } from '../../controller/specs/parse.ts'
+import type { ParsedSpec } from '../../controller/core/parsed.ts'
+import { createSpecParser, type SpecParser } from '../../controller/specs/parse.ts'
 import { createTenantFiles, type TenantFiles } from '../../controller/specs/tenant-files.ts'
 import type { RepositoryWriter } from '../../hooks/stripe/ports.ts'
 
@@ -21,7 +22,22 @@ export interface SimRepository {
   put(spec: AnySpec): void
 }
 
-const parser = createSpecParser()
+const real = createSpecParser()
+/** By path and text, as the program keeps what it read by blob. */
+const parsedBefore = new Map<string, ParsedSpec>()
+const PARSED_AT_MOST = 200
+
+const parser: SpecParser = {
+  parse(path, text) {
+    const key = `${path}\n${text}`
+    const known = parsedBefore.get(key)
+    if (known !== undefined) return known
+    if (parsedBefore.size >= PARSED_AT_MOST) parsedBefore.clear()
+    const parsed = real.parse(path, text)
+    parsedBefore.set(key, parsed)
+    return parsed
+  },
+}
 
 /** `pushed` is told what is wrong with the files after each commit. */
 export function createSimRepository(shared: readonly (Platform | Product | Plan)[], fault: () => PushFault, pushed: (findings: readonly Finding[]) => void): SimRepository {

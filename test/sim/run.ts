@@ -3,8 +3,12 @@ import { createChance } from './chance.ts'
 import { createCustomers } from './customers.ts'
 import { disagreements } from './agreement.ts'
 import type { FaultRates } from './faults.ts'
-import { salePlan, SPECS } from './shop-specs.ts'
+import type { Plan } from '../../controller/core/specs.ts'
+import { FOUNDER, salePlan, SPECS, STANDARD } from './shop-specs.ts'
 import { createWorld, DAY_MS, type World } from './world.ts'
+
+/** How often in a year all comes to rest and is looked at. */
+const LOOKS = 3
 
 export interface RunOptions {
   readonly seed: string
@@ -20,14 +24,21 @@ export interface Ran {
 }
 
 export async function run({ seed, folder, customers, days, rates }: RunOptions): Promise<Ran> {
-  const then = createChance(seed).fork('retries').pick(['canceled', 'unpaid', 'past_due'] as const)
-  const world = await createWorld({ seed, folder, rates, specs: SPECS, retries: { afterDays: [3, 5, 7], then } })
+  const retries = createChance(seed).fork('retries')
+  const then = retries.pick(['canceled', 'unpaid', 'unpaid', 'past_due'] as const)
+  // Within the grace of seven days, and beyond it.
+  const afterDays = retries.pick([[3, 5, 7], [1, 2]])
+  const world = await createWorld({ seed, folder, rates, specs: SPECS, retries: { afterDays, then } })
   createCustomers(world, customers, days)
   sellToOthers(world, days)
-  raisePrice(world, days)
-  await world.run(days)
-  await world.settle()
-  return { faults: disagreements(world), world }
+  changePlans(world, days)
+  let faults: string[] = []
+  for (let part = 1; part <= LOOKS && faults.length === 0; part++) {
+    await world.run(days / LOOKS)
+    await world.settle()
+    faults = disagreements(world)
+  }
+  return { faults, world }
 }
 
 /** Somebody else's business on the same account: none of it may become anything. */
@@ -42,11 +53,20 @@ function sellToOthers({ agenda, outside, double, chance }: World, days: number):
   })
 }
 
-/** The standard plan becomes dearer; who has it pays what was agreed. */
-function raisePrice({ agenda, repository, chance, sync }: World, days: number): void {
-  agenda.in(chance.fork('prices').below(days * DAY_MS), async () => {
-    repository.put(salePlan('sq-standard', 1900))
+/** Plans become dearer or cheaper, and who has them pays what was agreed; and the founder's has other slots. */
+function changePlans({ agenda, repository, chance, sync }: World, days: number): void {
+  const changes = chance.fork('prices')
+  const slots = changes.pick([1, 2, 3])
+  const price = (plan: Plan, month: number) => async () => {
+    const { metadata: { name }, spec } = repository.catalog.plan(plan.metadata.name)!
+    repository.put({ ...plan, spec: { ...spec, prices: salePlan(name, month).spec.prices } })
     await sync()
+  }
+  agenda.in(changes.below(days * DAY_MS), price(STANDARD, 1900))
+  agenda.in(changes.below(days * DAY_MS), price(FOUNDER, changes.pick([800, 1200])))
+  agenda.in(changes.below(days * DAY_MS), () => {
+    const now = repository.catalog.plan(FOUNDER.metadata.name)!
+    repository.put({ ...now, spec: { ...now.spec, slots } })
   })
 }
 

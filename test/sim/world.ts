@@ -1,6 +1,7 @@
 /** One simulated seller: Stripe, the way of its webhooks, the program that dies and starts again, and what customers can do. */
 import type Stripe from 'stripe'
 import path from 'node:path'
+import { createMeta } from '../../controller/store/meta.ts'
 import { openStore, type Store } from '../../controller/store/db.ts'
 import type { Plan, Platform, Product } from '../../controller/core/specs.ts'
 import { applyCatalogue } from '../../hooks/stripe/catalogue-apply.ts'
@@ -22,8 +23,8 @@ import { createSimRepository, type SimRepository } from './repository.ts'
 export const START_MS = Date.parse('2026-01-31T12:00:00Z')
 export const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
-/** Between looks of the program at what is due, and comparisons with Stripe. */
-const TICK_MS = 144 * HOUR_MS
+/** Between comparisons with Stripe, at least and at most. */
+const TICK_DAYS = [4, 20] as const
 const AGAIN_MS = 30_000
 const RETRY_HOURS = [1, 4, 12, 24, 30]
 
@@ -51,6 +52,8 @@ export interface World {
   alive<T>(work: (program: Program) => Promise<T>): Promise<T | undefined>
   /** What became wrong on the way, by rules that hold at every moment. */
   readonly breaches: string[]
+  /** What each buyer agreed to pay for a period, by subscription: as the plan's file said at that moment. */
+  readonly agreed: Map<string, number>
   /** `billing sync`, as the operator types it. */
   sync(): Promise<void>
   run(days: number): Promise<void>
@@ -66,12 +69,17 @@ export async function createWorld({ seed, folder, rates, specs, retries }: World
   const faults = createFaults(chance, rates)
   const db = emptyStore(folder)
   const breaches: string[] = []
-  const repository = createSimRepository(specs, faults.push, (findings) => breaches.push(...breachesOf(repository), ...findings.map(({ file, message }) => `${file}: ${message}`)))
+  const slots = createSlotWatch()
+  const repository = createSimRepository(specs, faults.push, (findings) => breaches.push(...slots.breaches(repository), ...findings.map(({ file, message }) => `${file}: ${message}`)))
   const double = createOfflineDouble({ secretKey: SECRET_KEY, now: agenda.now, catalog: 'none', seed, onEvent: (event) => send(event), ...(retries && { retries }) })
   const outside = createStripeClient({ secretKey: SECRET_KEY, httpClient: double.httpClient, networkRetries: 0 })
   const machine = { db, repository, now: agenda.now, api: faults.api(double.handle), dies: faults.dies, chance: chance.fork('program') }
+  const ticks = chance.fork('ticks')
   let program = startProgram(machine)
   let isWorkPut = false
+  /** How things stood when a comparison found no difference; as long as they stand so, another would find none. */
+  let agreedAt: string | undefined
+  let mailedAt = 0
 
   async function alive<T>(work: (program: Program) => Promise<T>): Promise<T | undefined> {
     try {
@@ -90,6 +98,7 @@ export async function createWorld({ seed, folder, rates, specs, retries }: World
   async function work(): Promise<void> {
     isWorkPut = false
     await alive((running) => running.work())
+    if (repository.commits.length !== mailedAt) await mail()
     const { at } = db.prepare("SELECT min(next_attempt_at) AS at FROM inbox WHERE state IN ('pending', 'held') AND state = 'pending'").get() as { at: string | null }
     if (at !== null) putWork(Math.max(1000, Date.parse(at) - agenda.now().getTime()))
   }
@@ -116,16 +125,31 @@ export async function createWorld({ seed, folder, rates, specs, retries }: World
   /** As the program's timer does it: after a failure soon again. */
   async function compare(): Promise<void> {
     try {
+      const before = program
       await alive((running) => running.compare())
+      if (program === before) agreedAt = standing()
     } catch {
       agenda.in(AGAIN_MS, compare)
     }
     await work()
+    await mail()
+  }
+
+  /** Undefined where a comparison has something to do: a difference, or a time that will come. */
+  function standing(): string | undefined {
+    const { n } = db.prepare('SELECT count(*) AS n FROM billing_differences').get() as { n: number }
+    const waits = repository.tenants().some(({ spec }) => spec.state === 'active' && spec.billing?.graceUntil !== undefined)
+    return n > 0 || waits ? undefined : `${double.events().length} ${repository.commits.length}`
   }
 
   async function tick(): Promise<void> {
-    agenda.in(TICK_MS, tick)
-    await compare()
+    agenda.in((TICK_DAYS[0] + ticks.below(TICK_DAYS[1] - TICK_DAYS[0])) * DAY_MS, tick)
+    if (agreedAt === undefined || agreedAt !== standing()) await compare()
+  }
+
+  async function mail(): Promise<void> {
+    mailedAt = repository.commits.length
+    await alive((running) => running.mail())
   }
 
   async function sync(): Promise<void> {
@@ -136,26 +160,37 @@ export async function createWorld({ seed, folder, rates, specs, retries }: World
   }
 
   await sync()
-  agenda.in(TICK_MS, tick)
+  // Mail began before anybody bought.
+  while (createMeta(db).get('mails-since') === undefined) await mail()
+  agenda.in(TICK_DAYS[0] * DAY_MS, tick)
   const stripe: Elsewhere = { nextDueMs: () => double.account.nextDueAt() * 1000, catchUp: () => double.account.catchUp(agenda.now()) }
   return {
-    chance, agenda, double, repository, db, faults, outside, alive, breaches, sync,
+    chance, agenda, double, repository, db, faults, outside, alive, breaches, sync, agreed: new Map(),
     program: () => program,
     run: (days) => agenda.runUntil(agenda.now().getTime() + days * DAY_MS, stripe),
     async settle() {
       faults.stop()
       await agenda.runUntil(agenda.now().getTime() + 8 * DAY_MS, stripe)
       db.prepare("UPDATE inbox SET next_attempt_at = ? WHERE state IN ('pending', 'held')").run(agenda.now().toISOString())
-      await tick()
-      await tick()
+      await compare()
+      await compare()
+      faults.goOn()
     },
   }
 }
 
-/** What may not be so after any commit. */
-function breachesOf({ catalog }: SimRepository): string[] {
-  const over = [...catalog.plans()].filter(({ metadata, spec }) => spec.slots !== undefined && catalog.slotsTaken(metadata.name) > spec.slots)
-  return over.map(({ metadata, spec }) => `${catalog.slotsTaken(metadata.name)} tenants on ${metadata.name}, which has ${spec.slots} slots`)
+/** No commit of the program may take a slot that there is not. Who has one keeps it, when there are to be fewer. */
+function createSlotWatch(): { breaches(repository: SimRepository): string[] } {
+  const before = new Map<string, number>()
+  return {
+    breaches: (repository) =>
+      [...repository.catalog.plans()].flatMap(({ metadata: { name }, spec: { slots } }) => {
+        const taken = repository.tenants().filter(({ spec }) => spec.plan === name && spec.state !== 'ended').length
+        const isMore = taken > (before.get(name) ?? 0)
+        before.set(name, taken)
+        return slots !== undefined && isMore && taken > slots ? [`${taken} tenants on ${name}, which has ${slots} slots`] : []
+      }),
+  }
 }
 
 const stores = new Map<string, Store>()
