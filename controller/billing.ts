@@ -18,6 +18,7 @@ import { createBillingAdmin, type BillingOverview } from './web/billing-admin.ts
 export interface Billing {
   /** For the operator's port, behind its token. */
   readonly admin: FastifyPluginAsync
+  overview(): BillingOverview
   close(): Promise<void>
 }
 
@@ -74,7 +75,7 @@ export function startBilling({ installation, inbox, stripe, files, machine, log,
     }
   }
 
-  return { admin: createBillingAdmin({ overview, run: comparison.run, differences, cases, audit: stores.audit, now: machine.now }), close: comparison.close }
+  return { admin: createBillingAdmin({ overview, run: comparison.run, differences, cases, audit: stores.audit, now: machine.now }), overview, close: comparison.close }
 }
 
 /** What is counted may take a while where there are very many tenants: then what was counted shortly before is told again, so that a hundredth of the time goes into it at most. */

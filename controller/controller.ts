@@ -134,7 +134,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const gateway = (late.gateway = await gatewayProcess.ensure())
   publicUrl = settings.publicUrl ?? `http://localhost:${gateway.port}`
   const status = createStatusReader(stores)
-  const admin = createAdmin({ token: adminTokenOf(settings), registry: metrics.registry, loop, status, parts: [payments.admin], console: createConsole({ token: adminTokenOf(settings), status, assets: createAssets() }), log })
+  const admin = createAdmin({ token: adminTokenOf(settings), registry: metrics.registry, loop, status, parts: [payments.admin], console: createConsole({ token: adminTokenOf(settings), status, billing: payments.billingOverview, assets: createAssets() }), log })
   const adminUrl = await admin.listen({ port: settings.adminPort, host: '127.0.0.1' })
 
   await read

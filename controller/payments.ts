@@ -15,6 +15,7 @@ import { createSpecParser, type SpecParser } from './specs/parse.ts'
 import { createTenantFiles } from './specs/tenant-files.ts'
 import { stringifyTenant } from './specs/write.ts'
 import { createBillingCases } from './store/billing-cases.ts'
+import type { BillingOverview } from './web/billing-admin.ts'
 import { createCheckoutHolds } from './store/checkout-holds.ts'
 import { createHighestNumbers } from './store/highest-numbers.ts'
 import type { Inbox } from './store/inbox.ts'
@@ -27,6 +28,7 @@ export interface Payments {
   readonly routes: readonly FastifyPluginAsync[]
   /** The view of money, for the operator's port. */
   readonly admin: FastifyPluginAsync
+  readonly billingOverview: () => BillingOverview
   readonly beginPurchase: BeginPurchase
   readonly proof: CheckoutProof
   readonly portalUrl: PortalUrl
@@ -102,5 +104,5 @@ export function startPayments({ installation, inbox, stripe: connection, machine
     await billing.close()
     await worker.close()
   }
-  return { routes: [webhook, checkout.routes], admin: billing.admin, beginPurchase: checkout.begin, proof, portalUrl, poke: worker.poke, close }
+  return { routes: [webhook, checkout.routes], admin: billing.admin, billingOverview: billing.overview, beginPurchase: checkout.begin, proof, portalUrl, poke: worker.poke, close }
 }

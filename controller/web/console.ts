@@ -7,6 +7,8 @@ import formbody from '@fastify/formbody'
 import { parseCookie, stringifySetCookie } from 'cookie'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Assets } from './assets.ts'
+import type { BillingOverview } from './billing-admin.ts'
+import { billingPage } from './billing-page.ts'
 import { html, type Html, type HtmlPart } from './html.ts'
 import { badge, emptyState, facts, field, notice, table } from './pages/components.ts'
 import type { Overview, StatusReader, TenantSummary } from './status-reader.ts'
@@ -14,6 +16,7 @@ import type { Overview, StatusReader, TenantSummary } from './status-reader.ts'
 export interface ConsoleOptions {
   readonly token: string
   readonly status: Pick<StatusReader, 'overview' | 'list'>
+  readonly billing: () => BillingOverview
   readonly assets: Assets
 }
 
@@ -28,12 +31,13 @@ export interface Console {
 
 export const SIGN_IN = '/console/sign-in'
 
+const PLACES = [['Tenants', '/'], ['Billing', '/billing'], ['Metrics', '/metrics']] as const
 const COOKIE = 'tenantry-console'
 const HALF_A_DAY_S = 12 * 3600
 const MOST_SHOWN = 200
 const POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-export function createConsole({ token, status, assets }: ConsoleOptions): Console {
+export function createConsole({ token, status, billing, assets }: ConsoleOptions): Console {
   const pass = createHash('sha256').update(`tenantry/console/v1\n${token}`).digest('base64url')
   const cookie = (value: string, maxAge: number): string => stringifySetCookie(COOKIE, value, { path: '/', httpOnly: true, sameSite: 'strict', maxAge })
 
@@ -42,7 +46,7 @@ export function createConsole({ token, status, assets }: ConsoleOptions): Consol
     const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title} · Tenantry</title><meta name="robots" content="noindex"><meta name="color-scheme" content="light dark">
 <link rel="icon" href="${icon}" type="image/svg+xml"><link rel="stylesheet" href="${assets.style}"><link rel="stylesheet" href="${accent}"></head>
-<body><header class="site-header"><div class="wrap"><a class="brand" href="/"><img src="${icon}" alt="" width="30" height="30">Tenantry</a><nav class="site-nav" aria-label="Console"><ul><li><a href="/">Tenants</a></li><li><a href="/billing">Billing</a></li><li><a href="/metrics">Metrics</a></li></ul></nav></div></header>
+<body><header class="site-header"><div class="wrap"><a class="brand" href="/"><img src="${icon}" alt="" width="30" height="30">Tenantry</a><nav class="site-nav" aria-label="Console"><ul>${PLACES.map(([name, href]) => html`<li><a href="${href}"${name === title && html` aria-current="page"`}>${name}</a></li>`)}</ul></nav></div></header>
 <main><div class="wrap page">${main}</div></main></body></html>
 `
     return reply.code(code).headers({ 'content-type': 'text/html; charset=utf-8', 'content-security-policy': POLICY, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin' }).send(page.text)
@@ -68,6 +72,7 @@ export function createConsole({ token, status, assets }: ConsoleOptions): Consol
         const wanted = typeof request.query.q === 'string' ? request.query.q.trim().slice(0, 100) : ''
         return send(reply, 'Tenants', tenantsPage(status.overview(), status.list(), wanted))
       })
+      app.get('/billing', (_request, reply) => send(reply, 'Billing', billingPage(billing())))
     },
   }
 }

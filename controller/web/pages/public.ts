@@ -19,7 +19,8 @@ export interface PublicPagesOptions {
 export interface PartStatus {
   readonly title: string
   readonly text: string
-  readonly state: 'good' | 'disturbed' | 'down'
+  /** `waiting`: for something that the operator has yet to install. */
+  readonly state: 'good' | 'waiting' | 'disturbed' | 'down'
 }
 
 /** The list of founders is made anew after so long: it needs a look at every tenant. */
@@ -96,10 +97,11 @@ function support({ support: address, community, title }: Brand): Html {
 ${notice('plain', 'What helps us to help you', html`<ul><li>Your tenant’s id, such as <code>user327</code>.</li><li>The answer’s <code>X-Request-Id</code>, and its <code>code</code> where it was refused.</li><li>When it happened, with your time zone.</li><li>Never your key. Nobody of us asks for it.</li></ul>`)}</div>`)
 }
 
-const TONES: Readonly<Record<PartStatus['state'], readonly [Tone, string]>> = { good: ['good', 'Working'], disturbed: ['warn', 'Disturbed'], down: ['bad', 'Not working'] }
+const WORST_FIRST = ['down', 'disturbed', 'waiting', 'good'] as const
+const TONES: Readonly<Record<PartStatus['state'], readonly [Tone, string]>> = { good: ['good', 'Working'], waiting: ['plain', 'Waiting'], disturbed: ['warn', 'Disturbed'], down: ['bad', 'Not working'] }
 
 function status(parts: readonly PartStatus[]): Html {
-  const worst = parts.some(({ state }) => state === 'down') ? 'down' : parts.some(({ state }) => state === 'disturbed') ? 'disturbed' : 'good'
-  const title = { good: 'Everything works', disturbed: 'Some instances are disturbed', down: 'A part is not working' }[worst]
+  const worst = WORST_FIRST.find((state) => parts.some((part) => part.state === state)) ?? 'good'
+  const title = { good: 'Everything works', waiting: 'What can run here works', disturbed: 'Some instances are disturbed', down: 'A part is not working' }[worst]
   return simplePage('reading', title, 'As this moment has it. What is disturbed is being started again by itself.', html`<ul class="parts card">${parts.map(({ title: name, text, state }) => html`<li><div><strong>${name}</strong><p class="soft small">${text}</p></div>${badge(TONES[state][0], TONES[state][1], true)}</li>`)}</ul>`)
 }
