@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { STRIPE_API_VERSION } from '../hooks/stripe/client.ts'
 import { HANDLED_EVENTS } from '../hooks/stripe/event.ts'
+import { isDirectHost } from '../controller/web/direct-host.ts'
 import { createDelivery, type Fault } from './delivery.ts'
 import type { Controls } from './controls.ts'
 import type { StripeEvent } from './objects/list.ts'
@@ -76,6 +77,10 @@ export async function createStripeDouble(options: StripeDoubleOptions): Promise<
 
 async function listen(double: OfflineDouble, port: number, pages: readonly FastifyPluginAsync[]): Promise<FastifyInstance> {
   const app = Fastify({ forceCloseConnections: true })
+  app.addHook('onRequest', async (request, reply) => {
+    if (isDirectHost(request.headers.host)) return
+    return reply.code(403).type('text/plain; charset=utf-8').send('The sandbox answers on this machine alone: ask for it by an IP address or as localhost.\n')
+  })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
   await app.register(createPayPage(double))

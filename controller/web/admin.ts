@@ -4,13 +4,13 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { isIP } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { TenantId } from '../core/specs.ts'
 import type { Loop } from '../reconcile/loop.ts'
 import { SIGN_IN, type Console } from './console.ts'
+import { isDirectHost } from './direct-host.ts'
 import { createProblemHandler, HttpProblem, notFound } from './http-problem.ts'
 import type { StatusReader } from './status-reader.ts'
 
@@ -68,10 +68,9 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   return app
 }
 
-/** A name that is made to point here (DNS rebinding), or a form or script of another site, would let any page in an operator's browser ask. */
-function mayBeFromPage({ host = '', 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
-  const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '').toLowerCase()
-  return (isIP(name) === 0 && name !== 'localhost') || site === 'cross-site' || site === 'same-site'
+/** By a name that is made to point here, or as a form or script of another site. */
+function mayBeFromPage({ host, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  return !isDirectHost(host) || site === 'cross-site' || site === 'same-site'
 }
 
 function holdsToken(header: string | undefined, token: string): boolean {

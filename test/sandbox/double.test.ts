@@ -1,9 +1,9 @@
 import { appendFileSync, readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, get, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import Stripe from 'stripe'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { createStripeClient } from '../../hooks/stripe/client.ts'
 import type { StripeDouble } from '../../sandbox/double.ts'
 import { parseForm } from '../../sandbox/form.ts'
@@ -196,6 +196,15 @@ describe('its state', () => {
     await openDouble(PLANS, { stateFile, enabledEvents, webhookUrl: () => endpoint.url })
     expect(endpoint.requests()).toBe(2)
   })
+})
+
+test('a name that was made to point here is answered nothing, by page or by API', async () => {
+  const { port } = new URL((await openDouble(PLANS)).url)
+  const ask = (path: string, host: string) => new Promise<number | undefined>((resolve, reject) => void get({ host: '127.0.0.1', port, path, headers: { host } }, (answer) => resolve(answer.resume().statusCode)).on('error', reject))
+  for (const path of ['/pay/cs_test_none', '/v1/prices', '/mail']) {
+    expect(await ask(path, `rebound.example.com:${port}`)).toBe(403)
+    expect(await ask(path, `localhost:${port}`)).not.toBe(403)
+  }
 })
 
 describe('the pay page', () => {

@@ -114,4 +114,13 @@ describe('the name, while it is typed', () => {
   test('is shown as text', async () => {
     expect((await site(() => ({ url: PAY })).app.inject({ url: '/products/sq/username', query: { username: '<b>x' } })).body).not.toContain('<b>')
   })
+
+  test('as a part with the headers of a page, and to a network that asks all the time for a while no more', async () => {
+    const { app } = site(() => ({ url: PAY }))
+    const ask = (address: string) => app.inject({ url: '/products/sq/username', query: { username: 'grace' }, headers: { 'x-forwarded-for': address } })
+    expect((await ask('192.0.2.7')).headers).toMatchObject({ 'content-security-policy': expect.stringContaining("default-src 'none'") as string, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
+    const answers = await Promise.all(Array.from({ length: 60 }, () => ask('192.0.2.7')))
+    expect(answers.map(({ body }) => body).filter((body) => body.includes('asks too often'))).toHaveLength(1)
+    expect((await ask('192.0.2.8')).statusCode).toBe(200)
+  })
 })
