@@ -66,7 +66,9 @@ function changePlans({ agenda, repository, chance, sync }: World, days: number):
   agenda.in(changes.below(days * DAY_MS), price(FOUNDER, changes.pick([800, 1200])))
   agenda.in(changes.below(days * DAY_MS), () => {
     const now = repository.catalog.plan(FOUNDER.metadata.name)!
-    repository.put({ ...now, spec: { ...now.spec, slots } })
+    // Those that are taken stay: fewer would make files wrong that are right.
+    const taken = repository.tenants().filter(({ spec }) => spec.plan === now.metadata.name && spec.state !== 'ended').length
+    repository.put({ ...now, spec: { ...now.spec, slots: Math.max(slots, taken) } })
   })
 }
 
