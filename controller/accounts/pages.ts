@@ -2,7 +2,7 @@
 import formbody from '@fastify/formbody'
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { addressOf, networkOf } from '../web/client-network.ts'
-import type { Html } from '../web/html.ts'
+import { html, type Html } from '../web/html.ts'
 import { createProblemHandler, HttpProblem, statusOf } from '../web/http-problem.ts'
 import { simplePage } from '../web/pages/components.ts'
 import type { Pages } from '../web/pages/pages.ts'
@@ -20,7 +20,7 @@ export interface AccountPagesOptions extends AccountRoutesOptions {
 }
 
 type Query = Readonly<Record<string, unknown>>
-type Form = readonly [title: string, form: Html]
+type Form = readonly [title: string, form: Html, actions?: Html]
 
 const MAX_BODY_BYTES = 16 * 1024
 const POST = { bodyLimit: MAX_BODY_BYTES }
@@ -58,7 +58,7 @@ type Send = (request: FastifyRequest, reply: FastifyReply, form: Form, status?: 
 
 /** Pages of one person: kept nowhere, and a link's token is told to no other site. */
 function sender(pages: Pages): Send {
-  return (request, reply, [title, form], status = 200) => pages.send(reply, { title, brand: pages.brand(request, pages.front(request)), main: simplePage('narrow', title, undefined, form), personal: true }, { status })
+  return (request, reply, [title, form, actions], status = 200) => pages.send(reply, { title, brand: pages.brand(request, pages.front(request)), main: simplePage('narrow', title, undefined, form), personal: true, ...(actions !== undefined && { actions }) }, { status })
 }
 
 /** The form that was sent, with what was wrong and all that was typed but the password. */
@@ -129,7 +129,7 @@ function addSessions(app: FastifyInstance, { sessions }: AccountPagesOptions, se
   const toSignIn = (reply: FastifyReply): FastifyReply => reply.redirect('/auth/sign-in?next=/account/sessions', 303)
   app.get('/account/sessions', (request, reply) => {
     const session = sessions.of(request)
-    return session === undefined ? toSignIn(reply) : send(request, reply, ['Where you are signed in', sessionsTable(session, sessions.list(request))])
+    return session === undefined ? toSignIn(reply) : send(request, reply, ['Where you are signed in', sessionsTable(session, sessions.list(request)), html`<a href="/dashboard">Dashboard</a>`])
   })
   app.post('/account/sessions', POST, async (request, reply) => {
     const session = sessions.of(request)

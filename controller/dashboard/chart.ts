@@ -29,7 +29,7 @@ export function dayChart(bars: readonly Bar[], title: string): Html {
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${`${title}. The table below has the numbers.`}">
 ${lines.map((value) => html`<line class="chart-line" x1="${LEFT}" x2="${WIDTH}" y1="${y(value)}" y2="${y(value)}"/><text class="chart-label" x="${LEFT - 8}" y="${y(value) + 4}" text-anchor="end">${shortCount(value)}</text>`)}
 ${bars.map(({ day, value }, index) => value > 0 && html`<rect class="chart-bar" x="${round(LEFT + index * step + gap / 2)}" y="${y(value)}" width="${round(Math.max(0.6, step - gap))}" height="${round(HEIGHT - BOTTOM - y(value))}" rx="${step > 8 ? 2 : 0}"><title>${`${dayWords(day)}: ${countWords(value)}`}</title></rect>`)}
-${labelled(bars).map(({ day, index }) => html`<text class="chart-label" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="middle">${shortDay(day)}</text>`)}
+${labelled(bars).map(({ day, index }) => html`<text class="chart-label" x="${index === bars.length - 1 ? WIDTH : round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${shortDay(day)}</text>`)}
 </svg>`
 }
 

@@ -86,7 +86,7 @@ function tenantsPage(overview: Overview, list: readonly TenantSummary[], wanted:
   const { tenants, attention, awaitingApproval } = overview
   const found = list.filter(({ tenant, product }) => tenant.includes(wanted) || product === wanted)
   return html`<div class="stack-large"><div class="page-head"><h1>Tenants</h1><p class="soft">At commit <code>${overview.revision?.slice(0, 12) ?? 'none yet'}</code></p></div>
-<div class="card">${facts([['In all', String(tenants.total)], ['As they should be', String(tenants.ready)], ['Not ready', String(tenants.notReady)], ['Held', String(tenants.held)], ['Out of service, data kept', String(tenants.retained)]])}</div>
+<div class="card">${facts([['In all', String(tenants.total)], ['As they should be', String(tenants.ready)], ['Not serving, on purpose or not yet', String(tenants.notReady)], ['Held', String(tenants.held)], ['Out of service, data kept', String(tenants.retained)]])}</div>
 ${awaitingApproval.map(({ revision, tenants: held }) => notice('warn', `${held.length} removals wait for a person`, html`Look at them (${held.slice(0, 20).join(', ')}), then run <code>tenantry approve ${revision.slice(0, 12)}</code>.`))}
 <section class="stack"><h2>Worth a look</h2>${attention.length === 0 ? emptyState('Nothing waits', html`<p>Everything is as its file says.</p>`) : rows(attention, 'Tenants that are not as their file says')}</section>
 <section class="stack"><h2>All</h2><form class="row" method="get" action="/"><div class="field"><label for="q">Id or product</label><input id="q" name="q" value="${wanted}"></div><button class="button quiet">Find</button></form>

@@ -20,6 +20,9 @@ document.addEventListener('click', async (event) => {
   setTimeout(() => (button.textContent = said), 2000)
 })
 
+/** On a phone the tab that is open may stand beside the screen. */
+document.querySelector('.dash-nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+
 /** <div data-progress="STREAM"> holds a progress element and spans that show `claimed`, `total`, `remaining`. A hidden page gives its connection back. */
 for (const box of document.querySelectorAll('[data-progress]')) follow(box)
 

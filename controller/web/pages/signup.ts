@@ -138,7 +138,7 @@ function formHtml({ metadata }: Product, brand: Brand, { plan }: Offer, { values
   const check = html` hx-get="/products/${metadata.name}/username" hx-trigger="input changed delay:250ms" hx-target="#username-check" hx-sync="this:replace"`
   return html`<form class="form card" method="post" action="${brand.base}/signup">
 <input type="hidden" name="plan" value="${plan.metadata.name}"><input type="hidden" name="form" value="${randomUUID()}">
-${field({ name: 'email', label: 'E-mail address', type: 'email', value: values.email, error: errors['email'], autocomplete: 'email', maxLength: 254, hint: 'For your receipt, and to sign in. Nothing else is sent there.' })}
+${field({ name: 'email', label: 'E-mail address', type: 'email', value: values.email, error: errors['email'], autocomplete: 'email', maxLength: 254, hint: 'To sign in, and for what your instance and its bills need you to know. No advertising.' })}
 ${field({ name: 'username', label: 'Name', value: values.username, error: errors['username'], autocomplete: 'username', maxLength: 32, hint: NAME_HINT, attributes: check, after: html`<div id="username-check" role="status"></div>` })}
 ${intervals(plan.spec.prices, monthsSaved(plan), values.interval, errors['interval'])}
 <div class="stack"><button class="button large wide">${plan.spec.trialDays === undefined ? 'Go on to the payment' : `Start ${plan.spec.trialDays} days free`}</button>

@@ -11,9 +11,9 @@ export function count(n: number): string {
   return n.toLocaleString('en')
 }
 
-/** Decimal units, as the plans are written. */
+/** Decimal units, as the plans are written, to a tenth. */
 export function megabytes(mb: number): string {
-  return mb >= 1000 ? `${count(mb / 1000)} GB` : `${count(mb)} MB`
+  return mb >= 1000 ? `${count(Math.round(mb / 100) / 10)} GB` : `${count(mb)} MB`
 }
 
 export const PER: Readonly<Record<BillingInterval, string>> = { month: 'a month', year: 'a year' }
