@@ -21,7 +21,7 @@ export interface AccountParts {
 export function accountPage(view: TenantView, parts: AccountParts): Page {
   const { tenant } = view
   const content = html`${parts.mayBeListed && card('Founders page', listing(view, parts))}
-${parts.speaksSq && card('Take everything along', exporting(view, parts))}
+${parts.speaksSq && tenant.spec.state !== 'ended' && card('Take everything along', exporting(view, parts))}
 ${tenant.spec.state === 'ended' ? ended(parts) : card('Close it', closing(view, parts))}`
   return tenantPage(view, { title: 'Account', section: 'account', content })
 }
@@ -41,7 +41,7 @@ ${codeBlock({ id: 'export', title: 'Shell', code: `curl -H "Authorization: Beare
 }
 
 function ended({ dataUntil }: AccountParts): Html {
-  return card('It has ended', html`<p>${dataUntil === null ? 'What was stored is kept for the retention period.' : `What was stored is kept until ${dayWords(dataUntil)}, and destroyed after that.`}</p><div class="row">${button('Get help', { href: '/support', kind: 'quiet', size: 'small' })}</div>`)
+  return card('It has ended', html`<p>${dataUntil === null ? 'What was stored is kept for the retention period.' : `What was stored is kept until ${dayWords(dataUntil)}, and destroyed after that.`} No key opens it any more: ask us if you want to take it along.</p><div class="row">${button('Get help', { href: '/support', kind: 'quiet', size: 'small' })}</div>`)
 }
 
 function closing({ session, tenant }: TenantView, { retentionDays, errors = {} }: AccountParts): Html {
