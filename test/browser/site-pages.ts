@@ -37,7 +37,7 @@ export async function sitePages(browser: Browser, place: Place): Promise<SitePag
       await then?.(page)
     },
   })
-  const { welcome, pay, tenant } = await buy(browser, place)
+  const { welcome, pay, tenant, began } = await buy(browser, place)
   const cookies = await signIn(browser, place)
   const inside = (title: string, address: string): SitePage => ({
     title,
@@ -64,7 +64,15 @@ export async function sitePages(browser: Browser, place: Place): Promise<SitePag
     at('Back from a cancelled checkout', '/signup?plan=sq-founder&interval=year&cancelled='),
     at('Payment page of the sandbox', pay),
     at('Welcome: waiting', '/welcome?session=cs_test_0000000000000000'),
-    at('Welcome: running', welcome, (page) => page.getByRole('heading', { name: 'Your instance is running' }).waitFor()),
+    {
+      title: 'Welcome: running',
+      async open(page) {
+        await page.context().addCookies(began)
+        await page.goto(welcome)
+        await page.getByRole('heading', { name: 'Your instance is running' }).waitFor()
+      },
+    },
+    at('Welcome: running, in another browser', welcome, (page) => page.getByRole('heading', { name: 'The instance is running' }).waitFor()),
     at('Guide', '/guide'),
     at('Founders', '/founders'),
     at('Support', '/support'),
@@ -77,8 +85,10 @@ export async function sitePages(browser: Browser, place: Place): Promise<SitePag
   ]
 }
 
+type Cookies = Awaited<ReturnType<BrowserContext['cookies']>>
+
 /** Two purchases begun, one of them paid. */
-async function buy(browser: Browser, { publicUrl }: Place): Promise<{ readonly welcome: string; readonly pay: string; readonly tenant: string }> {
+async function buy(browser: Browser, { publicUrl }: Place): Promise<{ readonly welcome: string; readonly pay: string; readonly tenant: string; readonly began: Cookies }> {
   const page = await browser.newPage()
   const begin = async (username: string): Promise<string> => {
     await page.goto(`${publicUrl}/signup`)
@@ -94,8 +104,9 @@ async function buy(browser: Browser, { publicUrl }: Place): Promise<{ readonly w
   await page.getByRole('heading', { name: 'Your instance is running' }).waitFor()
   const welcome = page.url()
   const tenant = (await page.locator('#tenant').textContent())!
+  const began = await page.context().cookies()
   await page.close()
-  return { welcome, pay, tenant }
+  return { welcome, pay, tenant, began }
 }
 
 /** By the link that comes by mail. */

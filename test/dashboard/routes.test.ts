@@ -25,6 +25,12 @@ describe('who comes in', () => {
     expect((await app.inject({ method: 'POST', url: '/dashboard/user001/keys' })).statusCode).toBe(303)
   })
 
+  it('the owner, to whom a part of a page comes with the headers of a page', async () => {
+    const { headers, body } = await (await openDashboard()).get(ADA, '/dashboard/user001/live')
+    expect(body).toContain('id="live"')
+    expect(headers).toMatchObject({ 'content-security-policy': expect.stringContaining("default-src 'none'") as string, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
+  })
+
   it('no form of another site, and none that comes too often', async () => {
     const place = await openDashboard()
     expect((await place.post(ADA, KEYS, { csrf: 'guessed' })).statusCode).toBe(403)
