@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { createCheckout, type BeginPurchase } from '../hooks/stripe/checkout-routes.ts'
 import { createStripeClient } from '../hooks/stripe/client.ts'
 import { createPortal, type PortalUrl } from '../hooks/stripe/portal.ts'
+import { createResume, type ResumePaid } from '../hooks/stripe/resume.ts'
 import { createStripeWebhook } from '../hooks/stripe/webhook.ts'
 import { createPurchaseWorker } from '../hooks/stripe/worker.ts'
 import { startBilling } from './billing.ts'
@@ -32,6 +33,7 @@ export interface Payments {
   readonly beginPurchase: BeginPurchase
   readonly proof: CheckoutProof
   readonly portalUrl: PortalUrl
+  readonly resume: ResumePaid
   poke(reason: 'event' | 'tip'): void
   close(): Promise<void>
 }
@@ -99,10 +101,11 @@ export function startPayments({ installation, inbox, stripe: connection, machine
     log,
   })
   const portalUrl: PortalUrl = (tenant) => createPortal({ stripe, catalog: () => installation.catalog, publicUrl: publicUrl(), installation: installation.id })(tenant)
+  const resume = createResume({ stripe, inbox, now: machine.now, newTrace: () => randomBytes(16).toString('hex'), poke: () => worker.poke('event') })
   const billing = startBilling({ installation, inbox, stripe, files, machine, log, registry, poke: () => worker.poke('event') })
   const close = async (): Promise<void> => {
     await billing.close()
     await worker.close()
   }
-  return { routes: [webhook, checkout.routes], admin: billing.admin, billingOverview: billing.overview, beginPurchase: checkout.begin, proof, portalUrl, poke: worker.poke, close }
+  return { routes: [webhook, checkout.routes], admin: billing.admin, billingOverview: billing.overview, beginPurchase: checkout.begin, proof, portalUrl, resume, poke: worker.poke, close }
 }

@@ -10,8 +10,8 @@ import type { Platform, Tenant, TenantId, Timestamp } from './specs.ts'
 /** Everything of this installation at Stripe: a whole listing, never a part of one. */
 export interface BillingListing {
   readonly subscriptions: readonly { readonly standing: Subscription; readonly isMarked: boolean }[]
-  /** Checkout sessions of ours that are paid. */
-  readonly sessions: readonly { readonly id: string; readonly subscription?: string }[]
+  /** Checkout sessions of ours that are paid. `isCharged`: money was taken, and not only a trial begun. */
+  readonly sessions: readonly { readonly id: string; readonly subscription?: string; readonly isCharged: boolean }[]
 }
 
 export type DifferenceKind =
@@ -21,6 +21,8 @@ export type DifferenceKind =
   | 'removed'
   /** A person ended it, and the customer still pays. */
   | 'paid-but-ended'
+  /** Paid for, cancelled before it was served, and nobody gave the money back or the service. */
+  | 'paid-and-gone'
   /** The tenant names a subscription that Stripe does not have. */
   | 'missing-at-stripe'
   | 'ended' | 'suspended' | 'grace-over' | 'resumed' | 'plan' | 'quantity' | 'fields'
@@ -41,7 +43,7 @@ export interface Difference {
 }
 
 /** Kinds in the order of their weight. */
-export const DIFFERENCE_KINDS: readonly DifferenceKind[] = ['no-tenant', 'removed', 'paid-but-ended', 'missing-at-stripe', 'ended', 'suspended', 'grace-over', 'resumed', 'plan', 'quantity', 'held', 'fields']
+export const DIFFERENCE_KINDS: readonly DifferenceKind[] = ['no-tenant', 'removed', 'paid-but-ended', 'paid-and-gone', 'missing-at-stripe', 'ended', 'suspended', 'grace-over', 'resumed', 'plan', 'quantity', 'held', 'fields']
 
 export interface Comparison {
   readonly catalog: CatalogView
@@ -64,9 +66,12 @@ export function compareBilling({ catalog, listing, paying, servedBy, now }: Comp
     if (tenant !== undefined) differences.push(...ofTenant(tenant, standing, context))
     else if (id === undefined && isMarked) differences.push(...unserved(standing, bySubscription.get(standing.id), servedBy))
   }
-  for (const { id, subscription } of listing.sessions) {
-    const isSeen = subscription !== undefined && (listed.has(subscription) || catalog.tenantBySubscription(subscription) !== undefined)
-    if (!isSeen && catalog.tenantByCheckout(id) === undefined && servedBy(id) === undefined) differences.push(noTenant(id, id, 'the session is paid'))
+  for (const { id, subscription, isCharged } of listing.sessions) {
+    const isServed = subscription !== undefined && catalog.tenantBySubscription(subscription) !== undefined
+    if (isServed || catalog.tenantByCheckout(id) !== undefined || servedBy(id) !== undefined) continue
+    const standing = subscription === undefined ? undefined : listed.get(subscription)?.standing
+    if (standing === undefined) differences.push(noTenant(id, id, 'the session is paid'))
+    else if (isCharged && standingOf(standing.status)?.standing === 'end') differences.push(paidAndGone(standing, id))
   }
   for (const { tenant, subscription } of paying) {
     if (!listed.has(subscription)) differences.push({ kind: 'missing-at-stripe', subject: subscription, tenant, detail: `${tenant} names a subscription that Stripe does not have`, stops: false })
@@ -76,6 +81,11 @@ export function compareBilling({ catalog, listing, paying, servedBy, now }: Comp
 
 function noTenant(subject: string, session: string | undefined, detail: string): Difference {
   return { kind: 'no-tenant', subject, detail: `${detail}, and there is no tenant`, heal: { kind: 'purchase', session }, stops: false }
+}
+
+/** For a person: nobody wants to be served any more, and a refund is no program's to give. */
+function paidAndGone({ id, status }: Subscription, session: string): Difference {
+  return { kind: 'paid-and-gone', subject: id, detail: `${session} was paid, its subscription is ${status}, and there never was a tenant: refund it at Stripe, or ask the buyer`, stops: false }
 }
 
 function unserved({ id, status }: Subscription, session: string | undefined, servedBy: Comparison['servedBy']): Difference[] {

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { createCancelNow } from '../../hooks/stripe/cancel-now.ts'
 import { createStripeClient } from '../../hooks/stripe/client.ts'
 import type { PortalUrl } from '../../hooks/stripe/portal.ts'
+import type { ResumePaid } from '../../hooks/stripe/resume.ts'
 import type { Sessions } from '../accounts/port.ts'
 import type { KeyChanges } from '../agent-keys/change-batch.ts'
 import { readKeyUse } from '../agent-keys/use.ts'
@@ -30,13 +31,14 @@ export interface ComposeDashboard {
   readonly changes: KeyChanges
   readonly untilServed: (key: string) => Promise<boolean>
   readonly portalUrl: PortalUrl
+  readonly resume: ResumePaid
   readonly publicUrl: () => string
   /** The gateway's own address on this machine; undefined while it is not known yet. */
   readonly gatewayUrl: () => string | undefined
   readonly log: Logger
 }
 
-export function composeDashboard({ installation, machine, stripe, sessions, pages, changes, untilServed, portalUrl, publicUrl, gatewayUrl, log }: ComposeDashboard): FastifyPluginAsync {
+export function composeDashboard({ installation, machine, stripe, sessions, pages, changes, untilServed, portalUrl, resume, publicUrl, gatewayUrl, log }: ComposeDashboard): FastifyPluginAsync {
   const { catalog, repository, source, stores, keyring, settings } = installation
   const client = createStripeClient({ secretKey: stripe.secretKey, ...(stripe.apiBase !== undefined && { apiBase: stripe.apiBase }) })
   let parser: SpecParser | undefined
@@ -64,7 +66,7 @@ export function composeDashboard({ installation, machine, stripe, sessions, page
     },
     actions,
     past,
-    billing: { portalUrl: ({ metadata }) => portalUrl(metadata.name), cancelNow: createCancelNow(client) },
+    billing: { portalUrl: ({ metadata }) => portalUrl(metadata.name), cancelNow: createCancelNow(client), resume },
     keyring,
     record: stores.records.get,
     timeline: stores.timeline.of,

@@ -37,6 +37,11 @@ export function addForms(dashboard: Dashboard, shown: ShownOnce): void {
     if (view.tenant.spec.billing?.customer === undefined) throw new HttpProblem({ status: 409, code: 'not-paid-for', title: 'Nothing to manage', detail: 'Nothing is paid for it, so there is nothing to manage.' })
     return reply.redirect(await parts.billing.portalUrl(view.tenant), 303)
   })
+  form('/billing/resume', async (view, _request, reply) => {
+    if (view.tenant.spec.billing?.status !== 'paused') throw new HttpProblem({ status: 409, code: 'not-paused', title: 'Nothing to resume', detail: 'The subscription is not paused.' })
+    await parts.billing.resume(view.tenant)
+    return done(reply, view, 'resuming', 'billing')
+  })
 }
 
 function addKeyForms({ parts, form }: Dashboard, shown: ShownOnce): void {

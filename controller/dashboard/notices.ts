@@ -10,6 +10,7 @@ const NOTICES = {
   'key-restored': { tone: 'good', title: 'The key works again' },
   listed: { tone: 'good', title: 'You stand on the founders page' },
   unlisted: { tone: 'good', title: 'You are off the founders page' },
+  resuming: { tone: 'good', title: 'Your payment is on its way', text: 'It runs again as soon as Stripe says that it is paid.' },
   closed: { tone: 'warn', title: 'It is closed', text: 'Nothing is charged for it any more. What was stored is kept for a while.' },
 } as const satisfies Record<string, Notice>
 

@@ -21,6 +21,8 @@ export interface OwnerBilling {
   portalUrl(tenant: Tenant): Promise<string>
   /** Cancels the subscription now, where there is one. Does nothing where it has ended already. */
   cancelNow(tenant: Tenant): Promise<void>
+  /** Resumes what was paused when its trial ended, which is paid for from now on. Rejects with HttpProblem. */
+  resume(tenant: Tenant): Promise<void>
 }
 
 export interface DashboardParts {

@@ -43,8 +43,9 @@ function ended({ stateReason, endedAt }: TenantSpec, record: TenantRecord | unde
   return { tone: 'plain', title: 'Ended', text: `${when}${stateReason === undefined ? '' : `: ${stateReason}`}.${data}`, moving: false }
 }
 
-function suspendedWords({ stateReason, stateBy }: TenantSpec): string {
+function suspendedWords({ stateReason, stateBy, billing }: TenantSpec): string {
   const reason = stateReason === undefined ? 'It is suspended.' : `It is suspended: ${stateReason}.`
+  if (stateBy === 'billing' && billing?.status === 'paused') return `${reason} Add a card and resume it under “Plan and billing”.`
   return stateBy === 'billing' ? `${reason} It goes on by itself once a payment arrives.` : reason
 }
 
@@ -83,7 +84,7 @@ function nextLines({ state }: TenantSpec, { trialEndsAt, graceUntil, cancelAt, s
   if (trialEndsAt !== undefined && isAhead(trialEndsAt, now)) lines.push(`Free until ${dayWords(trialEndsAt)}. Put in a means of payment before that to keep it.`)
   if (graceUntil !== undefined && state === 'active') lines.push(`The last payment did not go through. It runs on until ${timeWords(graceUntil)}; put in another card before that.`)
   if (cancelAt !== undefined && isAhead(cancelAt, now)) lines.push(`Cancelled: it runs until ${dayWords(cancelAt)} and is not charged again. You can take that back until then.`)
-  if (status === 'paused') lines.push('Put in a means of payment, and it goes on.')
+  if (status === 'paused') lines.push('The trial ended without a card, so it is paused. Add a card, then resume: the first payment is taken at once, and everything that is stored is there.')
   return lines
 }
 

@@ -122,7 +122,7 @@ function sessionParams({ publicUrl, installation }: CheckoutOptions, { request, 
     // A session's metadata does not reach its subscription by itself.
     subscription_data: {
       metadata,
-      // A trial that ends without a card pauses: the data stays, and adding a card resumes it.
+      // A trial that ends without a card pauses: the data stays. A card alone does not resume it: the owner does, in the dashboard (resume.ts).
       ...(trialDays === undefined ? {} : { trial_period_days: trialDays, trial_settings: { end_behavior: { missing_payment_method: 'pause' } } }),
     },
     ...(trialDays === undefined ? {} : { payment_method_collection: 'if_required' }),

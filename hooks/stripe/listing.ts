@@ -19,12 +19,12 @@ export async function listBilling(stripe: ListingStripe, { installation, isOurs,
     const isMarked = ownerOf(subscription.metadata, installation) === 'ours'
     if (isMarked || isOurs(subscription.id)) subscriptions.push({ standing: readSubscription(subscription), isMarked })
   }
-  const sessions: { id: string; subscription?: string }[] = []
+  const sessions: { id: string; subscription?: string; isCharged: boolean }[] = []
   const created = { gte: Math.floor(now.getTime() / 1000) - LOOK_BACK_SECONDS }
   for await (const session of everyOne((after) => stripe.checkout.sessions.list({ status: 'complete', created, limit: PAGE, ...after }))) {
     if (ownerOf(session.metadata, installation) !== 'ours' || session.payment_status === 'unpaid') continue
     const subscription = subscriptionIdOf(session.subscription)
-    sessions.push({ id: session.id, ...(subscription !== undefined && { subscription }) })
+    sessions.push({ id: session.id, isCharged: session.payment_status === 'paid' && (session.amount_total ?? 0) > 0, ...(subscription !== undefined && { subscription }) })
   }
   return { subscriptions, sessions }
 }

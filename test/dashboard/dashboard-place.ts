@@ -68,6 +68,7 @@ export async function openDashboard(files?: readonly TextFile[], change: (parts:
         asked.push(`portal of ${spec.billing?.customer}`)
         return 'https://billing.stripe.com/p/session/1'
       },
+      resume: async ({ metadata, spec }) => void asked.push(`resume ${spec.billing?.subscription} of ${metadata.name}`),
       cancelNow: async ({ metadata, spec }) => void asked.push(`cancel ${spec.billing?.subscription ?? 'nothing'} of ${metadata.name} while it is ${spec.state}`),
     },
     keyring,

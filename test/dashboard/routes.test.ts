@@ -126,6 +126,19 @@ describe('money and the account', () => {
     expect((await without.post(ADA, '/dashboard/user001/billing/portal')).statusCode).toBe(409)
   })
 
+  it('what is paused says so, and is resumed by its owner; what is not is refused', async () => {
+    const paused = FOUNDER.map(({ path, text }) => ({ path, text: text.replace('status: active', 'status: paused').replace('  state: active\n', '  state: suspended\n  stateBy: billing\n  stateReason: the trial ended without a means of payment\n') }))
+    const place = await openDashboard(paused)
+    const page = (await place.get(ADA, '/dashboard/user001/billing')).body
+    for (const words of ['The trial ended without a card, so it is paused', 'Add a card', 'Resume and pay']) expect(page).toContain(words)
+    expect((await place.post(ADA, '/dashboard/user001/billing/resume', { csrf: 'guessed' })).statusCode).toBe(403)
+    const answer = await place.post(ADA, '/dashboard/user001/billing/resume')
+    expect([answer.statusCode, answer.headers.location, place.asked]).toEqual([303, '/dashboard/user001/billing?said=resuming', ['resume sub_1 of user001']])
+    const running = await openDashboard(FOUNDER)
+    expect((await running.get(ADA, '/dashboard/user001/billing')).body).not.toContain('Resume and pay')
+    expect([(await running.post(ADA, '/dashboard/user001/billing/resume')).statusCode, running.asked]).toEqual([409, []])
+  })
+
   it('stands on the founders page only where the plan has founders, and only by consent', async () => {
     const place = await openDashboard(FOUNDER)
     expect((await place.post(ADA, '/dashboard/user001/account/listing', { listedAs: '  ' })).statusCode).toBe(422)

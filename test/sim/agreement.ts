@@ -4,10 +4,11 @@
  */
 import type { Tenant } from '../../controller/core/specs.ts'
 import { METADATA } from '../../hooks/stripe/metadata.ts'
+import type { Session } from '../../sandbox/objects/session.ts'
 import type { Subscription } from '../../sandbox/objects/subscription.ts'
 import { mailFaults } from './mail-agreement.ts'
 import { INSTALLATION } from './program.ts'
-import type { World } from './world.ts'
+import { DAY_MS, type World } from './world.ts'
 
 interface Held {
   readonly object: string
@@ -26,13 +27,14 @@ export function disagreements(world: World): string[] {
   const heldAbout = new Map(held.map((each) => [each.object, each.note]))
   const ours = double.state.all('session').filter(({ session }) => session.metadata[METADATA.installation] === INSTALLATION)
   const paid = ours.filter(({ session }) => session.status === 'complete' && session.payment_status !== 'unpaid')
-  /** Bought and over before any webhook or comparison told of it: there is nothing left to serve. */
-  const isOverUnheard = (subscription: string): boolean => STATES[double.subscription(subscription).status] === 'ended' && !bySubscription.has(subscription)
+  /** Over before any webhook or comparison told of it: nobody is served. */
+  const isOverUnheard = ({ subscription }: Session): boolean => STATES[double.subscription(subscription!).status] === 'ended' && !bySubscription.has(subscription!)
   return [
     ...world.breaches,
     ...pending.map(({ type, note }) => `${type} is still pending: ${note}`),
     ...held.filter(({ note }) => !MAY_WAIT.test(note)).map(({ object, note }) => `${object} is held: ${note}`),
-    ...paid.filter(({ session }) => !isOverUnheard(session.subscription!)).flatMap(({ session }) => servedFaults(session.id, session.subscription!, { tenants, bySubscription, heldAbout })),
+    ...paid.filter(({ session }) => isOverUnheard(session)).flatMap(({ session }) => untoldFaults(world, session)),
+    ...paid.filter(({ session }) => !isOverUnheard(session)).flatMap(({ session }) => servedFaults(session.id, session.subscription!, { tenants, bySubscription, heldAbout })),
     ...tenants.flatMap((tenant) => tenantFaults(world, tenant, heldAbout)),
     ...twice(tenants.map(({ spec }) => spec.billing?.checkout)).map((checkout) => `${checkout} has more than one tenant`),
     ...twice(tenants.map(({ spec }) => spec.owner.username)).map((name) => `more than one tenant is called ${name}`),
@@ -47,6 +49,16 @@ interface Known {
   readonly tenants: readonly Tenant[]
   readonly bySubscription: ReadonlyMap<string | undefined, readonly Tenant[]>
   readonly heldAbout: ReadonlyMap<string, string>
+}
+
+/** Stripe's sessions are looked back at for 16 days. */
+const LOOKED_BACK_MS = 15 * DAY_MS
+
+/** Where money was taken, the first comparison that could tell a person did. */
+function untoldFaults({ double, comparedMs, shownAsGone }: World, { id, amount_total: amount, subscription, created }: Session): string[] {
+  const overMs = (double.subscription(subscription!).ended_at ?? Infinity) * 1000
+  const couldTell = comparedMs.some((at) => at > overMs && at < created * 1000 + LOOKED_BACK_MS)
+  return amount === 0 || !couldTell || shownAsGone.has(subscription!) ? [] : [`${id} was paid, is over, and nobody was told`]
 }
 
 /** Each paid session has one tenant, or waits for a person, who sees it. */

@@ -9,7 +9,7 @@ import { createHighestNumbers } from '../../controller/store/highest-numbers.ts'
 import { createInbox, type Inbox } from '../../controller/store/inbox.ts'
 import { startCheckout } from '../../hooks/stripe/checkout.ts'
 import { createStripeClient } from '../../hooks/stripe/client.ts'
-import { compareOnce, type CompareOptions } from '../../hooks/stripe/compare.ts'
+import { compareOnce, type CompareOptions, type Round } from '../../hooks/stripe/compare.ts'
 import { workOnPurchases, type PurchaseBatchOptions } from '../../hooks/stripe/purchase-batch.ts'
 import { receiveEvent } from '../../hooks/stripe/webhook.ts'
 import { HttpProblem, statusOf } from '../../controller/web/http-problem.ts'
@@ -46,7 +46,7 @@ export interface Program {
   /** Writes to everybody who is to have mail. */
   mail(): Promise<void>
   /** One comparison of Stripe with the repository. */
-  compare(): Promise<void>
+  compare(): Promise<Round>
 }
 
 export function startProgram(machine: Machine): Program {
@@ -76,7 +76,7 @@ export function startProgram(machine: Machine): Program {
       const { url } = await startCheckout(checkout, body)
       return url.slice(url.lastIndexOf('/') + 1)
     },
-    compare: async () => void (await compareOnce(compare, 'heal')),
+    compare: () => compareOnce(compare, 'heal'),
     async work() {
       for (let events = inbox.open(BATCH); events.length > 0; events = inbox.open(BATCH)) await workOnPurchases(options, events)
     },

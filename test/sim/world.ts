@@ -54,6 +54,10 @@ export interface World {
   readonly breaches: string[]
   /** What each buyer agreed to pay for a period, by subscription: as the plan's file said at that moment. */
   readonly agreed: Map<string, number>
+  /** Subscriptions that a comparison showed as paid and gone. */
+  readonly shownAsGone: ReadonlySet<string>
+  /** When comparisons went well. */
+  readonly comparedMs: readonly number[]
   /** `billing sync`, as the operator types it. */
   sync(): Promise<void>
   run(days: number): Promise<void>
@@ -69,6 +73,8 @@ export async function createWorld({ seed, folder, rates, specs, retries }: World
   const faults = createFaults(chance, rates)
   const db = emptyStore(folder)
   const breaches: string[] = []
+  const shownAsGone = new Set<string>()
+  const comparedMs: number[] = []
   const slots = createSlotWatch()
   const repository = createSimRepository(specs, faults.push, (findings) => breaches.push(...slots.breaches(repository), ...findings.map(({ file, message }) => `${file}: ${message}`)))
   const double = createOfflineDouble({ secretKey: SECRET_KEY, now: agenda.now, catalog: 'none', seed, onEvent: (event) => send(event), ...(retries && { retries }) })
@@ -126,7 +132,9 @@ export async function createWorld({ seed, folder, rates, specs, retries }: World
   async function compare(): Promise<void> {
     try {
       const before = program
-      await alive((running) => running.compare())
+      const round = await alive((running) => running.compare())
+      if (round !== undefined) comparedMs.push(agenda.now().getTime())
+      for (const { kind, subject } of round?.differences ?? []) if (kind === 'paid-and-gone') shownAsGone.add(subject)
       if (program === before) agreedAt = standing()
     } catch {
       agenda.in(AGAIN_MS, compare)
@@ -165,7 +173,7 @@ export async function createWorld({ seed, folder, rates, specs, retries }: World
   agenda.in(TICK_DAYS[0] * DAY_MS, tick)
   const stripe: Elsewhere = { nextDueMs: () => double.account.nextDueAt() * 1000, catchUp: () => double.account.catchUp(agenda.now()) }
   return {
-    chance, agenda, double, repository, db, faults, outside, alive, breaches, sync, agreed: new Map(),
+    chance, agenda, double, repository, db, faults, outside, alive, breaches, shownAsGone, comparedMs, sync, agreed: new Map(),
     program: () => program,
     run: (days) => agenda.runUntil(agenda.now().getTime() + days * DAY_MS, stripe),
     async settle() {

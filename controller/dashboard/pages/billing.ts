@@ -19,10 +19,12 @@ export interface BillingParts {
 export function billingPage(view: TenantView, { canManage, limits, others }: BillingParts): Page {
   const { tenant, plan, now, session } = view
   const { price, status, lines } = billingWords(tenant, plan, now.toISOString())
-  const manage = actionForm(session, addressOf(tenant, 'billing/portal'), 'Manage billing', 'main')
+  const isPaused = tenant.spec.billing?.status === 'paused'
+  const manage = actionForm(session, addressOf(tenant, 'billing/portal'), isPaused ? 'Add a card' : 'Manage billing', isPaused ? 'quiet' : 'main')
+  const resume = isPaused && actionForm(session, addressOf(tenant, 'billing/resume'), 'Resume and pay', 'main')
   const content = html`${lines.map((line) => notice(tenant.spec.billing?.graceUntil !== undefined || tenant.spec.state === 'suspended' ? 'bad' : 'plain', line))}
 ${card(plan?.spec.title ?? tenant.spec.plan, html`<dl class="facts"><div><dt>Price</dt><dd>${price}</dd></div><div><dt>Status</dt><dd>${status}</dd></div>${limitRows(limits)}</dl>
-${canManage ? html`<div class="row">${manage}<span class="soft small">Opens Stripe: card, invoices, another plan, cancelling.</span></div>` : html`<p class="soft">No payment is attached to it, so there is nothing to manage.</p>`}`)}
+${canManage ? html`<div class="row">${manage}${resume}<span class="soft small">${isPaused ? 'Cards are put in at Stripe. Resuming takes the first payment at once.' : 'Opens Stripe: card, invoices, another plan, cancelling.'}</span></div>` : html`<p class="soft">No payment is attached to it, so there is nothing to manage.</p>`}`)}
 ${others.length > 0 && card('Other plans', html`<ul class="keys">${others.map((other) => html`<li class="key"><div class="key-head"><p><strong>${other.spec.title}</strong></p><span class="numbers">${pricesOf(other)}</span></div><p class="soft small">${summary(other)}</p></li>`)}</ul>
 <p class="soft small">${canManage ? 'Change the plan under “Manage billing”. The new limits hold within a second of it; what is stored stays.' : html`<a href="/pricing">See what each has.</a>`}</p>`)}`
   return tenantPage(view, { title: 'Plan and billing', section: 'billing', content })

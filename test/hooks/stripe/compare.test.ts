@@ -46,6 +46,26 @@ describe('with every webhook lost', () => {
     expect(desk.repository.commits).toHaveLength(commits)
   })
 
+  it('who paid and cancelled before anybody heard of it is shown to a person; who only tried is nothing', async () => {
+    const desk = openDesk()
+    const buy = (n: number, status: string, more: Record<string, unknown>): void => {
+      const subscription = subscriptionOf(`sub_${n}`, { status })
+      desk.account.subscriptions.set(`sub_${n}`, subscription)
+      desk.account.sessions.set(`cs_${n}`, sessionOf(`cs_${n}`, subscription, more))
+    }
+    buy(1, 'canceled', { amount_total: 1000 })
+    buy(2, 'canceled', { amount_total: 0, payment_status: 'no_payment_required' })
+    buy(3, 'active', { amount_total: 1000 })
+    const { heal, healed } = comparing(desk)
+    const { differences } = await heal()
+    expect(differences).toMatchObject([{ kind: 'paid-and-gone', subject: 'sub_1', detail: expect.stringContaining('cs_1 was paid') as string, stops: false }])
+    expect([healed, desk.repository.tenants.length]).toEqual([['no-tenant'], 1])
+    // Served first, and gone then, is as it should be.
+    desk.set('sub_3', { status: 'canceled' })
+    await heal()
+    expect([kinds(await heal()), desk.spec('user001').state]).toEqual([['paid-and-gone'], 'ended'])
+  })
+
   it('a buyer whose session is older than the look-back is found by the subscription', async () => {
     const desk = openDesk()
     const subscription = subscriptionOf('sub_1')
