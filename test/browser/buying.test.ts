@@ -96,7 +96,7 @@ describe.skipIf(!has('chromium'))('in a browser', () => {
     await page.getByLabel('E-mail address').fill('somebody@example.com')
     await page.getByLabel('Yearly').check()
     await page.getByRole('button', { name: 'Start 14 days free' }).click()
-    await page.getByText('This name is taken. Choose another one.').waitFor()
+    await page.getByText('The user name ada is taken. Choose another one.').waitFor()
     expect(await name.inputValue()).toBe('ada')
     expect(await page.getByLabel('E-mail address').inputValue()).toBe('somebody@example.com')
     expect(await page.getByLabel('Yearly').isChecked()).toBe(true)
