@@ -158,6 +158,9 @@ describe('money and the account', () => {
     expect((await place.post(ADA, '/dashboard/user001/account/close', { confirm: ' user001 ' })).headers.location).toBe('/dashboard/user001/account?said=closed')
     expect(place.asked).toEqual(['cancel sub_1 of user001 while it is active'])
     expect(place.tenant().spec).toMatchObject({ state: 'ended', stateReason: 'closed by its owner' })
+    const after = (await place.get(ADA, '/dashboard/user001/account')).body
+    expect(after).toContain('No key opens it any more')
+    expect(after).not.toContain('account/export')
     expect((await place.post(ADA, KEYS)).statusCode).toBe(409)
   })
 
