@@ -22,16 +22,18 @@ export function disagreements(world: World): string[] {
   const { double, repository, db } = world
   const tenants = repository.tenants()
   const held = db.prepare("SELECT object, note FROM inbox WHERE state = 'held'").all() as unknown as Held[]
-  const pending = db.prepare("SELECT type, note FROM inbox WHERE state = 'pending'").all() as unknown as { type: string; note: string }[]
+  const pending = db.prepare("SELECT type, object, note FROM inbox WHERE state = 'pending'").all() as unknown as (Held & { readonly type: string })[]
   const bySubscription = Map.groupBy(tenants, ({ spec }) => spec.billing?.subscription)
   const heldAbout = new Map(held.map((each) => [each.object, each.note]))
   const ours = double.state.all('session').filter(({ session }) => session.metadata[METADATA.installation] === INSTALLATION)
   const paid = ours.filter(({ session }) => session.status === 'complete' && session.payment_status !== 'unpaid')
+  /** Paid by a bank debit that has not come yet. */
+  const awaitsBank = new Set(ours.filter(({ session }) => session.status === 'complete' && session.payment_status === 'unpaid' && double.subscription(session.subscription!).status === 'incomplete').map(({ session }) => session.id))
   /** Over before any webhook or comparison told of it: nobody is served. */
   const isOverUnheard = ({ subscription }: Session): boolean => STATES[double.subscription(subscription!).status] === 'ended' && !bySubscription.has(subscription!)
   return [
     ...world.breaches,
-    ...pending.map(({ type, note }) => `${type} is still pending: ${note}`),
+    ...pending.filter(({ object }) => !awaitsBank.has(object)).map(({ type, note }) => `${type} is still pending: ${note}`),
     ...held.filter(({ note }) => !MAY_WAIT.test(note)).map(({ object, note }) => `${object} is held: ${note}`),
     ...paid.filter(({ session }) => isOverUnheard(session)).flatMap(({ session }) => untoldFaults(world, session)),
     ...paid.filter(({ session }) => !isOverUnheard(session)).flatMap(({ session }) => servedFaults(session.id, session.subscription!, { tenants, bySubscription, heldAbout })),

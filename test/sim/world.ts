@@ -23,8 +23,8 @@ import { createSimRepository, type SimRepository } from './repository.ts'
 export const START_MS = Date.parse('2026-01-31T12:00:00Z')
 export const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
-/** Between comparisons with Stripe, at least and at most. */
-const TICK_DAYS = [4, 20] as const
+/** Between comparisons with Stripe, at least and below: a trial of 14 days that no webhook told of is found while it runs. */
+const TICK_DAYS = [4, 13] as const
 const AGAIN_MS = 30_000
 const RETRY_HOURS = [1, 4, 12, 24, 30]
 
@@ -136,6 +136,8 @@ export async function createWorld({ seed, folder, rates, specs, retries }: World
       if (round !== undefined) comparedMs.push(agenda.now().getTime())
       for (const { kind, subject } of round?.differences ?? []) if (kind === 'paid-and-gone') shownAsGone.add(subject)
       if (program === before) agreedAt = standing()
+      // A new process compares soon after its start.
+      else agenda.in(AGAIN_MS, compare)
     } catch {
       agenda.in(AGAIN_MS, compare)
     }
