@@ -90,8 +90,10 @@ function paidAndGone({ id, status }: Subscription, session: string): Difference 
 
 function unserved({ id, status }: Subscription, session: string | undefined, servedBy: Comparison['servedBy']): Difference[] {
   const standing = standingOf(status)?.standing
-  if (standing !== 'run' && standing !== 'grace') return []
   const served = session === undefined ? undefined : servedBy(session)
+  // Whoever waited in vain and stopped: there is nothing to run for it, but somebody should write to the customer.
+  if (standing === 'suspend' && served === undefined) return [{ kind: 'no-tenant', subject: id, detail: `the subscription is ${status}, and nobody was ever served for it: tell its customer, or cancel it at Stripe`, stops: false }]
+  if (standing !== 'run' && standing !== 'grace') return []
   if (served === undefined) return [noTenant(id, session, `the subscription is ${status}`)]
   return [{ kind: 'removed', subject: id, tenant: served, detail: `the file of ${served} was removed, and its subscription is ${status}: cancel it at Stripe, or bring the file back`, stops: false }]
 }

@@ -66,6 +66,14 @@ describe('with every webhook lost', () => {
     expect([kinds(await heal()), desk.spec('user001').state]).toEqual([['paid-and-gone'], 'ended'])
   })
 
+  it('whoever was never served and whose trial has paused since is shown to a person', async () => {
+    const desk = openDesk()
+    desk.account.subscriptions.set('sub_1', subscriptionOf('sub_1', { status: 'paused' }))
+    const { differences, healed } = await comparing(desk).heal()
+    expect(differences).toMatchObject([{ kind: 'no-tenant', subject: 'sub_1', detail: expect.stringContaining('paused') as string, stops: false }])
+    expect([healed, desk.repository.tenants]).toEqual([[], []])
+  })
+
   it('a buyer whose session is older than the look-back is found by the subscription', async () => {
     const desk = openDesk()
     const subscription = subscriptionOf('sub_1')
