@@ -109,7 +109,7 @@ async function closeMonth(options: CloseOptions, counts: readonly DayCounts[], c
         const last = billed.findLast(({ terms: each }) => each?.event === event)!
         if (units === 0 && last.day !== day) continue
         const identifier = `${tenant}.${day}.${digest([installation, tenant, event, month, day].join('\n')).slice(0, 32)}`
-        reports.add({ tenant, event, month, day, revision, terms: last.terms!, units, identifier, at: lastSecondOf(day, month) }, now().toISOString())
+        reports.add({ tenant, event, month, day, revision, terms: last.terms!, termsOf: last.day, units, identifier, at: lastSecondOf(day, month) }, now().toISOString())
       }
     }
   })
@@ -118,7 +118,8 @@ async function closeMonth(options: CloseOptions, counts: readonly DayCounts[], c
 /** What is written down stays as it was; the day at hand goes by its commit; what came late, or was free, is looked up in git. */
 async function termsByDay({ reports, meta, termsAt }: CloseOptions, counts: readonly DayCounts[], { tenant, day, month, revision, tip, present }: Closing & { readonly month: string; readonly present: readonly MeterTerms[] }): Promise<Map<string, readonly MeterTerms[]>> {
   const known = new Map<string, MeterTerms[]>()
-  for (const report of reports.of(tenant, month)) known.set(report.day, [...(known.get(report.day) ?? []), report.terms])
+  // A report of late use stands under the day that it was told on, and has the terms of another.
+  for (const report of reports.of(tenant, month).filter((each) => each.termsOf === each.day)) known.set(report.day, [...(known.get(report.day) ?? []), report.terms])
   const terms = new Map<string, readonly MeterTerms[]>()
   for (const { day: each } of counts) {
     const closedBy = each === day ? revision : (meta.get(CLOSED + each) as CommitId | undefined)

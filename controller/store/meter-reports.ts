@@ -13,6 +13,8 @@ export interface MeterReport {
   readonly day: string
   readonly revision: CommitId
   readonly terms: MeterTerms
+  /** The day whose terms these are: the report's own, or one before it whose use came late. */
+  readonly termsOf: string
   readonly units: number
   readonly identifier: string
   /** Seconds since 1970. */
@@ -50,11 +52,15 @@ export function createMeterReports(db: Store): MeterReports {
   const retry = db.prepare("UPDATE meter_reports SET attempts = attempts + 1, first_attempt_at = ?, note = ?, next_attempt_at = ? WHERE identifier = ? AND state = 'waiting'")
   const settle = db.prepare("UPDATE meter_reports SET state = ?, note = ? WHERE identifier = ? AND state = 'waiting'")
   const counts = db.prepare("SELECT state, count(*) AS n FROM meter_reports WHERE state IN ('waiting', 'doubtful', 'too-late') GROUP BY state")
-  const toReports = (rows: readonly unknown[]): MeterReport[] => (rows as (Omit<MeterReport, 'terms'> & { readonly terms: string })[]).map((row) => ({ ...row, terms: JSON.parse(row.terms) as MeterTerms }))
+  const toReports = (rows: readonly unknown[]): MeterReport[] =>
+    (rows as (Omit<MeterReport, 'terms' | 'termsOf'> & { readonly terms: string })[]).map((row) => {
+      const { day: termsOf, ...terms } = JSON.parse(row.terms) as MeterTerms & { readonly day: string }
+      return { ...row, terms, termsOf }
+    })
   return {
     of: (tenant, month) => toReports(of.all(tenant, month)),
-    add({ tenant, event, month, day, revision, terms, units, identifier, at }, now) {
-      add.run(tenant, event, month, day, revision, JSON.stringify(terms), units, identifier, at, units === 0 ? 'nothing' : 'waiting', now)
+    add({ tenant, event, month, day, revision, terms, termsOf, units, identifier, at }, now) {
+      add.run(tenant, event, month, day, revision, JSON.stringify({ ...terms, day: termsOf }), units, identifier, at, units === 0 ? 'nothing' : 'waiting', now)
     },
     due: (now, limit) => toReports(due.all(now, limit)),
     nextDueAt: () => (next.get() as { at: string | null }).at ?? undefined,

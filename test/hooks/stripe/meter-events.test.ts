@@ -16,7 +16,7 @@ function reportsWithOne(): MeterReports {
   const reports = createMeterReports(db)
   const terms = { event: 'tenantry_light_requests', plan: 'light', of: 'requests', per: 10, included: 0, price: { amount: 1, currency: 'usd' }, customer: 'cus_1' } as const
   const at = Math.floor(Date.now() / 1000) - 3600
-  reports.add({ tenant: 'user001' as TenantId, event: terms.event, month: '2026-11', day: '2026-11-05', revision: 'a'.repeat(40) as CommitId, terms, units: 12, identifier: 'user001.2026-11-05.abc', at }, new Date(0).toISOString())
+  reports.add({ tenant: 'user001' as TenantId, event: terms.event, month: '2026-11', day: '2026-11-05', revision: 'a'.repeat(40) as CommitId, terms, termsOf: '2026-11-05', units: 12, identifier: 'user001.2026-11-05.abc', at }, new Date(0).toISOString())
   return reports
 }
 
