@@ -50,7 +50,7 @@ describe('billing', () => {
     [{ billing: { subscription: 's', status: 'trialing', trialEndsAt: '2026-03-10T00:00:00Z' } }, 'In its free trial', /Free until 10 March 2026/],
     [{ billing: { subscription: 's', status: 'past_due', graceUntil: '2026-03-08T00:00:00Z' } }, 'A payment failed', /runs on until 8 March 2026, 00:00 UTC/],
     [{ billing: { subscription: 's', status: 'active', cancelAt: '2026-03-08T00:00:00Z' } }, 'Paid', /Cancelled: it runs until 8 March 2026/],
-    [{ billing: { subscription: 's', status: 'paused' } }, 'Paused: the trial ended without a means of payment', /it goes on/],
+    [{ billing: { subscription: 's', status: 'paused' } }, 'Paused: the trial ended without a means of payment', /ended without a card/],
     [{ trial: { endsAt: '2026-03-08T00:00:00Z' } }, 'No subscription', /trial until 8 March 2026/],
     [{}, 'No subscription', /Nothing is charged/],
   ])('%#: tells what comes next', (spec, status, line) => {
