@@ -4,7 +4,8 @@
  * reader; a property test holds that whatever is read here reads the same there.
  */
 
-const KEY_LINE = /^([A-Za-z][A-Za-z0-9]*):(?: (.+))?$/
+/** A key that says null is no name: YAML reads it as nothing. */
+const KEY_LINE = /^((?!(?:null|Null|NULL):)[A-Za-z][A-Za-z0-9]*):(?: (.+))?$/
 /** Plain text that YAML's core schema takes for nothing else: a letter first, then nothing that has a meaning, single spaces between words. */
 const TEXT = /^[A-Za-z][A-Za-z0-9_@.+/=-]*(?: [A-Za-z0-9_@.+/=-]+)*$/
 const RESERVED = /^(?:null|true|false)$/i

@@ -122,6 +122,10 @@ describe('the short cut for plain files', () => {
     expect(taken).toEqual(expect.arrayContaining([`${digits}ab`, 'no', '2026-02-12T13:15:00Z', '"1"', '[]', '123456789012345']))
   })
 
+  it('leaves a key that is no word to the full reader', () => {
+    for (const key of ['null', 'Null', 'NULL', 'true', 'no', 'nullable']) agrees(`a:\n  ${key}: 1\nb:\n  - ${key}: 2\n`)
+  })
+
   it('takes a usual file, and reads every file that Tenantry writes as the full reader does', () => {
     expect(agrees(CANONICAL)).toBe(true)
     fc.assert(
