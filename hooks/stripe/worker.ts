@@ -19,7 +19,7 @@ const LINGER_MS = 10
 const RUSH_LINGER_MS = 100
 /** A batch of more than this is a rush. */
 const QUIET_BATCH = 3
-const BATCH = 100
+const BATCH = 400
 /** A stream of commits makes held purchases look again at most this often. */
 const RECALL_PAUSE_MS = 1000
 const LONGEST_TIMER_MS = 3_600_000
