@@ -215,10 +215,10 @@ function createPosts(): Posts {
 const THREAD = path.join(import.meta.dirname, '../thread.ts')
 
 /**
- * For what lives shorter than a request. With Node's own 48 MiB such a collection is rare, but under load each takes 20 to 100 ms, in which
- * nobody is answered; with this, 5 to 10.
+ * For what lives shorter than a request. Node's own 48 MiB makes single collections longer under load, in which nobody is answered; 6 cost a
+ * quarter to a third of the reads from memory (docs/decisions/0018).
  */
-const YOUNG_MB = 6
+const YOUNG_MB = 24
 
 /** A thread of its own, with nothing of this thread but the shared memory. */
 export function seatInThread(plan: WorkerPlan): Seat {
