@@ -10,7 +10,8 @@ import type { KeyAccess, KeySpec, Tenant, TenantId, Timestamp } from '../core/sp
 import type { Keyring } from '../reconcile/ports.ts'
 import type { KeyChanges } from './change-batch.ts'
 import { KeyChangeError } from './errors.ts'
-import { addKey, plainTime } from './key-edits.ts'
+import { addKey } from './key-edits.ts'
+import { timestampOf } from '../core/timestamp.ts'
 
 /** The tenant and key that the gateway found. */
 export interface Asker {
@@ -62,7 +63,7 @@ export interface AgentKeysOptions {
 const NO_USE: KeyUse = { lastUsedAt: new Map(), requests: new Map() }
 
 export function createAgentKeys({ changes, tenant: tenantNow, keyring, useOf, newNonce, now }: AgentKeysOptions): AgentKeys {
-  const timestamp = (): Timestamp => plainTime(now())
+  const timestamp = (): Timestamp => timestampOf(now())
 
   const viewOf = (tenant: TenantId, node: KeyNode, use: KeyUse): KeyView => keyView(keyring, tenant, node, use)
 

@@ -3,6 +3,7 @@ import { earliest } from '../core/keys.ts'
 import { newKey, spentKeys, type KeyMaking, type KeyWish } from '../core/new-key.ts'
 import type { KeySpec, Timestamp } from '../core/specs.ts'
 import { orderKey, type SpecEdit } from '../specs/write.ts'
+import { timestampOf } from '../core/timestamp.ts'
 
 /** Where the platform says nothing. */
 export const DEFAULT_OVERLAP_HOURS = 24
@@ -16,7 +17,7 @@ export function addKey(keys: readonly KeySpec[], key: KeySpec, now: Timestamp): 
 
 /** A new key that may what the old one may; that one goes on working for the overlap, never beyond its own end, and so do the keys made from it. */
 export function rotateKeys(keys: readonly KeySpec[], old: readonly KeySpec[], overlapHours: number, wish: KeyWish, making: KeyMaking): SpecEdit[] {
-  const overlapEnd = plainTime(new Date(Date.parse(making.now) + overlapHours * HOUR_MS))
+  const overlapEnd = timestampOf(Date.parse(making.now) + overlapHours * HOUR_MS)
   const ends = old.map((key) => ({ path: ['spec', 'keys', keys.indexOf(key), 'expiresAt'], value: earliest([key.expiresAt, overlapEnd]) }))
   return [...ends, ...addKey(keys, newKey(keys, wish, making), making.now)]
 }
@@ -24,9 +25,4 @@ export function rotateKeys(keys: readonly KeySpec[], old: readonly KeySpec[], ov
 /** Its name, its parent and what it may; its end was for the old text. */
 export function successorOf({ name, parent, access }: KeySpec): KeyWish {
   return { ...(name !== undefined && { name }), ...(parent !== undefined && { parent }), ...(access && { access }) }
-}
-
-/** Whole seconds, as people write them. */
-export function plainTime(at: Date): Timestamp {
-  return at.toISOString().replace(/\.\d+Z$/, 'Z')
 }

@@ -11,6 +11,7 @@ import type { RepositoryWriter } from '../reconcile/writer.ts'
 import { MAX_SPEC_BYTES } from '../specs/parse.ts'
 import { editSpec, stringifyTenant } from '../specs/write.ts'
 import type { HighestNumbers } from '../store/highest-numbers.ts'
+import { timestampOf } from '../core/timestamp.ts'
 
 export interface Trials {
   /** Rejects where the repository cannot be written. */
@@ -49,7 +50,7 @@ export function createTrials({ repository, writer, catalog, sync, highestNumbers
   let writing = false
   /** It is written, whether it is seen at once or with the next look. */
   const seen = (): Promise<unknown> => sync().catch(() => undefined)
-  const timestamp = (): Timestamp => now().toISOString().replace(/\.\d+Z$/, 'Z')
+  const timestamp = (): Timestamp => timestampOf(now())
 
   function decide(wishes: readonly TrialWish[], before: ReadonlyMap<string, number>): { commit?: CommitRequest; result: TrialOutcome[] } {
     const at = timestamp()

@@ -8,6 +8,7 @@ import { createSpecParser, MAX_SPEC_BYTES, placeOf } from '../specs/parse.ts'
 import { editSpec, type SpecEdit } from '../specs/write.ts'
 import { settingsOf, UsageError, withInstallation, type Answer, type CliContext } from './context.ts'
 import { pokeController } from './run-file.ts'
+import { timestampOf } from '../core/timestamp.ts'
 
 export interface ChangeRequest {
   readonly tenant: string
@@ -116,7 +117,7 @@ export async function end(context: CliContext, tenant: string, { reason }: { rea
         { path: ['spec', 'state'], value: 'ended' },
         BY_A_PERSON,
         { path: ['spec', 'stateReason'], value: reason ?? `ended by ${context.person.name}` },
-        { path: ['spec', 'endedAt'], value: context.now().toISOString().replace(/\.\d+Z$/, 'Z') },
+        { path: ['spec', 'endedAt'], value: timestampOf(context.now()) },
       ],
     }),
     'has ended: it is stopped, and its data is kept for the retention period',

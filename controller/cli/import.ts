@@ -24,6 +24,7 @@ import { createHighestNumbers } from '../store/highest-numbers.ts'
 import { settingsOf, UsageError, withInstallation, type Answer, type CliContext } from './context.ts'
 import { answerOf, warningsFor, type ImportOutcome } from './import-answer.ts'
 import { pokeController } from './run-file.ts'
+import { timestampOf } from '../core/timestamp.ts'
 
 export interface ImportOptions {
   readonly dataDir?: string
@@ -127,7 +128,7 @@ async function decide(context: CliContext, installation: Installation, { file, s
     keysOfFolder: stores.adoptions.keysOf,
     wasGiven: await givenIds(installation),
     highestNumber: numbers.get(product.metadata.name),
-    now: context.now().toISOString().replace(/\.\d+Z$/, 'Z'),
+    now: timestampOf(context.now()),
     nonces: keys.map(() => randomBytes(16).toString('hex')),
     masterVersion: keyring.masterVersion,
   })

@@ -1,5 +1,5 @@
 /** `tenantry key …`: keys are derived from the file, so every change of them is a commit, and showing one needs only the master key. */
-import { addKey, DEFAULT_OVERLAP_HOURS, plainTime, rotateKeys, successorOf } from '../agent-keys/key-edits.ts'
+import { addKey, DEFAULT_OVERLAP_HOURS, rotateKeys, successorOf } from '../agent-keys/key-edits.ts'
 import { maskKey } from '../core/key-format.ts'
 import { describeAccess, keyTree } from '../core/key-tree.ts'
 import { isFullKey, isLive, liveKeys } from '../core/keys.ts'
@@ -9,6 +9,7 @@ import type { Keyring } from '../reconcile/ports.ts'
 import { readUsage, usagePath } from '../store/usage.ts'
 import { changeTenant } from './change.ts'
 import { table, UsageError, withInstallation, type Answer, type CliContext } from './context.ts'
+import { timestampOf } from '../core/timestamp.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 
@@ -59,7 +60,7 @@ export interface CreateOptions {
 
 /** One more key, which may all that its tenant may or less. Prints it whole. */
 export async function create(context: CliContext, id: string, options: CreateOptions): Promise<Answer> {
-  const at = plainTime(context.now())
+  const at = timestampOf(context.now())
   const wish = wishOf(options, context.now())
   const making = { nonce: newNonce(), masterVersion: await masterVersionOf(context), now: at }
   const changed = await changeTenant(context, {
@@ -103,7 +104,7 @@ function endIn(text: string, now: Date): Timestamp {
   const at = unit === undefined ? Date.parse(/^\d{4}-\d{2}-\d{2}(?:T[\d:.]+Z)?$/.test(text) ? text : '') : now.getTime() + Number(count) * SPANS[unit]!
   if (Number.isNaN(at)) throw new UsageError(`--expires takes a time in UTC such as 2026-03-01T12:00:00Z, a day, or a span such as 30m, 12h, 7d or 2w, not ${JSON.stringify(text)}.`)
   if (at <= now.getTime()) throw new UsageError(`--expires lies in the past: ${text}.`)
-  return plainTime(new Date(at))
+  return timestampOf(new Date(at))
 }
 
 /** Prints a whole key: the one place where a person can have it again. */
@@ -122,7 +123,7 @@ export function show(context: CliContext, id: string, keyId: string | undefined)
 
 /** Makes a new key that may what the old one may; that one goes on working for the overlap, never beyond its own end, and so do the keys made from it. */
 export async function rotate(context: CliContext, id: string, keyId: string | undefined, options: { reason?: string }): Promise<Answer> {
-  const at = plainTime(context.now())
+  const at = timestampOf(context.now())
   const making = { nonce: newNonce(), masterVersion: await masterVersionOf(context), now: at }
   const changed = await changeTenant(context, {
     tenant: id,
@@ -144,7 +145,7 @@ function isOwn({ access, parent }: KeySpec): boolean {
 }
 
 export async function revoke(context: CliContext, id: string, keyId: string, options: { reason?: string }): Promise<Answer> {
-  const at = plainTime(context.now())
+  const at = timestampOf(context.now())
   const changed = await changeTenant(context, {
     tenant: id,
     what: `revoke key ${keyId} of`,

@@ -7,6 +7,7 @@ import { isPast } from './keys.ts'
 import { tenantPath } from './purchase.ts'
 import type { AgentTrial, DerivedKeySpec, Plan, Product, Tenant, TenantId, Timestamp } from './specs.ts'
 import { parseTenantNumber, tenantId } from './tenant-id.ts'
+import { timestampOf } from './timestamp.ts'
 
 export interface TrialWish {
   readonly plan: string
@@ -93,7 +94,7 @@ function nextNumber(catalog: CatalogView, product: Product, highest: number): nu
 function trialTenant(id: TenantId, { plan, trial, wish, inputs }: { readonly plan: Plan; readonly trial: AgentTrial; readonly wish: TrialWish; readonly inputs: TrialInputs }): Tenant {
   const { now, masterVersion } = inputs
   const key: DerivedKeySpec = { id: 'k1', nonce: wish.nonce, ...(masterVersion !== 1 && { master: masterVersion }), ...(wish.name !== undefined && { name: wish.name }), createdAt: now }
-  const endsAt = new Date(Date.parse(now) + trial.days * DAY_MS).toISOString().replace(/\.\d+Z$/, 'Z')
+  const endsAt = timestampOf(Date.parse(now) + trial.days * DAY_MS)
   return {
     kind: 'Tenant',
     metadata: { name: id },

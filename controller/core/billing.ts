@@ -5,6 +5,7 @@
  */
 import { timesQuantity } from './limits.ts'
 import type { BillingInterval, BillingSpec, LimitName, Limits, Plan, Platform, Price, Tenant, TenantSpec, Timestamp } from './specs.ts'
+import { timestampOf } from './timestamp.ts'
 
 /** A subscription as it stands at Stripe now. */
 export interface Subscription {
@@ -192,7 +193,7 @@ function graceEnd({ billing, state, plan: name }: TenantSpec, { status, dueSince
   const paidBetween = known !== undefined && state === 'active' && dueSince !== undefined && Date.parse(known) < Date.parse(dueSince) && Date.parse(dueSince) <= Date.parse(now)
   if (known !== undefined && !paidBetween) return known
   const days = plan(name)?.spec.graceDays ?? GRACE_DAYS
-  return timestamp(Date.parse(earlier(dueSince, now)) + days * DAY_MS)
+  return timestampOf(Date.parse(earlier(dueSince, now)) + days * DAY_MS)
 }
 
 /** Runs, as far as the grace lets it: what a rule stopped goes on, what a person stopped stays. */
@@ -212,7 +213,7 @@ function run(spec: TenantSpec, context: BillingContext): BillingOutcome {
 /** Suspends or ends, unless a person said something else or it has ended already. */
 function stop(spec: TenantSpec, how: 'suspend' | 'end', reason: string, { now }: BillingContext): BillingOutcome {
   if (isByPerson(spec) || spec.state === 'ended') return { spec, ...NONE }
-  if (how === 'end') return { spec: { ...spec, state: 'ended', stateReason: reason, stateBy: 'billing', endedAt: timestamp(Date.parse(now)) }, acts: [{ kind: 'end', text: `ended: ${reason}` }], holds: [] }
+  if (how === 'end') return { spec: { ...spec, state: 'ended', stateReason: reason, stateBy: 'billing', endedAt: timestampOf(Date.parse(now)) }, acts: [{ kind: 'end', text: `ended: ${reason}` }], holds: [] }
   if (spec.state === 'suspended') return { spec: { ...spec, stateReason: reason, stateBy: 'billing' }, ...NONE }
   return { spec: { ...spec, state: 'suspended', stateReason: reason, stateBy: 'billing' }, acts: [{ kind: 'suspend', text: `suspended: ${reason}` }], holds: [] }
 }
@@ -234,11 +235,6 @@ function samePrice(a: Price | undefined, b: Price): boolean {
 
 function earlier(a: Timestamp | undefined, b: Timestamp): Timestamp {
   return a !== undefined && Date.parse(a) < Date.parse(b) ? a : b
-}
-
-/** Without parts of a second, as people write it. */
-export function timestamp(ms: number): Timestamp {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
 /** For comparing: fields in one order. */

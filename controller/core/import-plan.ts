@@ -9,6 +9,7 @@ import { mergeLimits } from './limits.ts'
 import { isEmail, tenantPath, usernameFrom } from './purchase.ts'
 import type { DerivedKeySpec, ImportedKeySpec, Plan, Product, Tenant, TenantId, TenantSpec, Timestamp } from './specs.ts'
 import { parseTenantNumber, tenantId } from './tenant-id.ts'
+import { timestampOf } from './timestamp.ts'
 
 /** One key of the file, with what was found on this machine. */
 export interface ImportKey {
@@ -288,5 +289,5 @@ export function placeholderEmail(id: TenantId): string {
 
 function pastTime(text: string | undefined, now: Timestamp): Timestamp {
   const at = text === undefined ? NaN : Date.parse(text)
-  return at <= Date.parse(now) && at >= 0 ? new Date(at).toISOString().replace(/\.\d+Z$/, 'Z') : now
+  return at <= Date.parse(now) && at >= 0 ? timestampOf(at) : now
 }

@@ -1,6 +1,7 @@
 /** When a trial that an agent began is over: nobody claimed it, or who claimed it did not pay. Pure. */
-import { GRACE_DAYS, timestamp } from './billing.ts'
+import { GRACE_DAYS } from './billing.ts'
 import type { Plan, Tenant, TenantSpec, Timestamp } from './specs.ts'
+import { timestampOf } from './timestamp.ts'
 
 const DAY_MS = 86_400_000
 
@@ -15,6 +16,6 @@ export function endTrial({ spec }: Tenant, plan: Plan | undefined, now: Timestam
   const over = Date.parse(now) - Date.parse(trial.endsAt)
   if (over < 0) return spec
   const grace = trial.claimedAt === undefined ? 0 : (plan?.spec.graceDays ?? GRACE_DAYS) * DAY_MS
-  if (over >= grace) return { ...spec, state: 'ended', stateBy: 'trial', stateReason: 'the trial ended and nobody paid', endedAt: timestamp(Date.parse(now)) }
+  if (over >= grace) return { ...spec, state: 'ended', stateBy: 'trial', stateReason: 'the trial ended and nobody paid', endedAt: timestampOf(Date.parse(now)) }
   return state === 'suspended' ? spec : { ...spec, state: 'suspended', stateBy: 'trial', stateReason: 'the trial ended: pay to go on' }
 }

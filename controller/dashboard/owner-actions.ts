@@ -2,7 +2,7 @@
  * What an owner does with a tenant. Each is a commit that names the tenant's owner and nobody by address; whether it may be is decided on
  * the file as it stands at the tip. Whose tenant it is was checked before (owned.ts).
  */
-import { addKey, DEFAULT_OVERLAP_HOURS, plainTime, rotateKeys, successorOf } from '../agent-keys/key-edits.ts'
+import { addKey, DEFAULT_OVERLAP_HOURS, rotateKeys, successorOf } from '../agent-keys/key-edits.ts'
 import type { KeyChanges } from '../agent-keys/change-batch.ts'
 import { KeyChangeError } from '../agent-keys/errors.ts'
 import { describeAccess } from '../core/key-tree.ts'
@@ -11,6 +11,7 @@ import { MOST_KEYS, newKey, spentKeys, type KeyMaking, type KeyWish } from '../c
 import type { DerivedKeySpec, KeySpec, Platform, Tenant, TenantId, Timestamp } from '../core/specs.ts'
 import type { SpecEdit } from '../specs/write.ts'
 import type { Past } from './past.ts'
+import { timestampOf } from '../core/timestamp.ts'
 
 export interface OwnerActions {
   /** Each rejects with KeyChangeError where it may not be, and otherwise where the repository cannot be written. */
@@ -46,7 +47,7 @@ export const UNDO_MS = 10 * 60_000
 export const CLOSED = 'closed by its owner'
 
 export function createOwnerActions({ changes, past, sync, platform, masterVersion, newNonce, now }: OwnerActionsOptions): OwnerActions {
-  const making = (): KeyMaking => ({ nonce: newNonce(), masterVersion, now: plainTime(now()) })
+  const making = (): KeyMaking => ({ nonce: newNonce(), masterVersion, now: timestampOf(now()) })
   async function submit(tenant: TenantId, what: (spec: Tenant) => string, edits: (spec: Tenant) => readonly SpecEdit[], area?: 'account'): Promise<Tenant> {
     const changed = await changes.submit({ tenant, by: { kind: 'owner' }, what, edits, ...(area && { area }) })
     // It is written, whether it is seen at once or with the next look.
@@ -65,7 +66,7 @@ export function createOwnerActions({ changes, past, sync, platform, masterVersio
     const end = Date.parse(revokedAt) + UNDO_MS
     if (end <= now().getTime()) return undefined
     const entry = (await past.of(tenant.metadata.name)).find(({ changes: all }) => all.some(({ field }) => field === `keys.${id}`))
-    return entry?.by.kind === 'owner' ? plainTime(new Date(end)) : undefined
+    return entry?.by.kind === 'owner' ? timestampOf(new Date(end)) : undefined
   }
 
   return {
@@ -101,7 +102,7 @@ export function createOwnerActions({ changes, past, sync, platform, masterVersio
       return { made: madeOf(keys, make), oldUntil: keys.find(({ id }) => id === key)?.expiresAt }
     },
     async revokeKey(tenant, key) {
-      const at = plainTime(now())
+      const at = timestampOf(now())
       await editKey(tenant, key, `key ${key} revoked, and what was made from it`, ({ revokedAt }) => ({ revokedAt: revokedAt ?? at }))
     },
     async undoRevoke(tenant, id) {
@@ -137,7 +138,7 @@ function accountActions(submit: Submit, now: () => Date): Pick<OwnerActions, 'li
       await submit(tenant, () => (as === undefined ? 'taken off the founders page' : 'agreed to stand on the founders page'), () => [{ path: ['spec', 'owner', 'listedAs'], value: as }], 'account')
     },
     async close(tenant) {
-      const at = plainTime(now())
+      const at = timestampOf(now())
       await submit(tenant, () => CLOSED, ({ spec }) => (spec.state === 'ended' ? [] : [
         { path: ['spec', 'state'], value: 'ended' },
         // No rule undoes what a person set.

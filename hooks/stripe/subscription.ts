@@ -3,7 +3,8 @@
  * taken as text: what Stripe adds later is for the core to hold.
  */
 import type Stripe from 'stripe'
-import { timestamp, type Subscription, type SubscriptionItem } from '../../controller/core/billing.ts'
+import type { Subscription, SubscriptionItem } from '../../controller/core/billing.ts'
+import { timestampOf } from '../../controller/core/timestamp.ts'
 import type { BillingInterval, Price } from '../../controller/core/specs.ts'
 import { METADATA } from './metadata.ts'
 
@@ -24,9 +25,9 @@ export function readSubscription(subscription: Stripe.Subscription): Subscriptio
     ...(customer !== undefined && { customer }),
     status: String(status),
     item: readItem(items.data, items.has_more),
-    ...(typeof trialEnd === 'number' && { trialEndsAt: timestamp(trialEnd * 1000) }),
-    ...(cancelAt !== undefined && { cancelAt: timestamp(cancelAt * 1000) }),
-    ...(dueSince !== undefined && { dueSince: timestamp(dueSince * 1000) }),
+    ...(typeof trialEnd === 'number' && { trialEndsAt: timestampOf(trialEnd * 1000) }),
+    ...(cancelAt !== undefined && { cancelAt: timestampOf(cancelAt * 1000) }),
+    ...(dueSince !== undefined && { dueSince: timestampOf(dueSince * 1000) }),
   }
 }
 
